@@ -1,0 +1,1 @@
+"""The rig file: TOML in, frozen and checked settings out."""

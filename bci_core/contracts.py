@@ -1,0 +1,250 @@
+"""What each part must offer. Structural: nothing has to inherit from these.
+
+A part is a class registered under an entry point (see `bci_core.registry`).
+It has a class attribute `Settings`, a frozen pydantic model that forbids
+unknown keys: the section of the rig file. `bci_core.testing` holds the
+conformance checks, one function a contract.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from bci_core.chunk import Chunk, StreamInfo
+from bci_core.clock import Clock
+from bci_core.events import Acceptance, Decision, Delivery, Detection, Situation, Trigger
+from bci_core.stimulus import StimProgram
+
+
+@dataclass(slots=True)
+class AmplifierCounters:
+    """What went through an amplifier, and what did not. Only ever counts up."""
+
+    samples: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    clock_steps: int = 0
+
+
+class Amplifier(Protocol):
+    """What records.
+
+    Life: ``__init__(settings, clock)`` → `describe` → `open` → `read`, again and
+    again → `close`. `close` may be called at any time, more than once.
+    """
+
+    Settings: ClassVar[type[BaseModel]]
+    counters: AmplifierCounters
+    exhausted: bool
+    """True once a source with an end (a recording) has given its last sample."""
+
+    def __init__(self, settings: Any, clock: Clock) -> None: ...
+
+    def describe(self) -> StreamInfo:
+        """What `open` will stream, found without starting anything.
+
+        Raises
+        ------
+        InputError
+            The settings ask for a board, file, stream or channel that is not there.
+        """
+        ...
+
+    def open(self) -> StreamInfo:
+        """Start streaming.
+
+        Raises
+        ------
+        DeviceError
+            The device does not answer, or refuses.
+        """
+        ...
+
+    def read(self, wait_s: float) -> Chunk | None:
+        """The samples since the last call, waiting up to `wait_s` for the first.
+
+        Microvolts, in order, each once, on the LSL clock; where samples were lost
+        the times skip and `counters.lost` grows. None when there was nothing.
+
+        Raises
+        ------
+        DeviceError
+            The device stopped answering.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Detector(Protocol):
+    """Finds neural events. Causal, and blind to chunk borders (law 7).
+
+    ``__init__(settings, info, lead_s)``: `lead_s` is how long before its target an
+    event that is predicted must be announced, in seconds (measured by the session).
+    It raises `ConfigError` for settings that the stream cannot satisfy: a channel
+    that is not there, a band above Nyquist.
+    """
+
+    Settings: ClassVar[type[BaseModel]]
+    channels: tuple[int, ...]
+    """Columns it reads."""
+
+    def __init__(self, settings: Any, info: StreamInfo, lead_s: float) -> None: ...
+
+    def update(self, chunk: Chunk) -> list[Detection]:
+        """Advance by these samples; what was found in them, oldest first."""
+        ...
+
+
+class Policy(Protocol):
+    """Says whether to act, and why not."""
+
+    Settings: ClassVar[type[BaseModel]]
+
+    def decide(self, detection: Detection, situation: Situation) -> Decision: ...
+
+
+class StimProtocol(Protocol):
+    """From a decision to triggers of programs that are already loaded. Pure."""
+
+    Settings: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def programs(self) -> tuple[StimProgram, ...]:
+        """Everything this protocol may ever ask for; checked before arming."""
+        ...
+
+    def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
+        """The triggers for one decision to act, numbered from `next_seq`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a stimulator can do, in its own limits and steps.
+
+    Attributes
+    ----------
+    n_channels, n_programs, max_pulses : int
+    min_amplitude_ua, max_amplitude_ua, amplitude_step_ua : float
+    min_phase_us, max_phase_us, timing_step_us, min_interphase_us : float
+    min_rate_hz, max_rate_hz : float
+    max_charge_per_phase_uc : float
+    min_lockout_s : float
+        Least pause from the end of one train to the start of the next.
+    max_lease_s : float
+        Longest time it stays armed without being renewed.
+    simulated : bool
+        True when no current leaves a wire.
+    """
+
+    n_channels: int
+    n_programs: int
+    max_pulses: int
+    min_amplitude_ua: float
+    max_amplitude_ua: float
+    amplitude_step_ua: float
+    min_phase_us: float
+    max_phase_us: float
+    timing_step_us: float
+    min_interphase_us: float
+    min_rate_hz: float
+    max_rate_hz: float
+    max_charge_per_phase_uc: float
+    min_lockout_s: float
+    max_lease_s: float
+    simulated: bool
+
+
+class Stimulator(Protocol):
+    """What stimulates. It trusts nobody: it checks everything again.
+
+    Time is handed in, so the same driver runs live and on a virtual clock. The
+    owner calls `advance` at `next_event_s` or earlier, and whenever it likes.
+    """
+
+    Settings: ClassVar[type[BaseModel]]
+    capabilities: Capabilities
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def load(self, programs: Sequence[StimProgram]) -> None:
+        """Replace what the device holds. Only while disarmed.
+
+        Raises
+        ------
+        SafetyError
+            A program is over a limit of the device; nothing was loaded. All are named.
+        DeviceError
+            The device is armed, or failed.
+        """
+        ...
+
+    def arm(self, lease_s: float, now_s: float) -> None:
+        """Accept triggers until `now_s` + `lease_s`, unless renewed.
+
+        Raises
+        ------
+        SafetyError
+            Nothing is loaded, the lease is over the limit, or a fault is latched.
+        """
+        ...
+
+    def renew(self, now_s: float) -> bool:
+        """Heartbeat: the lease starts anew. False when the device is not armed."""
+        ...
+
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance: ...
+
+    def advance(self, now_s: float) -> list[Delivery]:
+        """Let the device's time run on to `now_s`; what has ended since."""
+        ...
+
+    def next_event_s(self) -> float:
+        """When `advance` will next have something to do; infinity when idle."""
+        ...
+
+    def disarm(self, reason: str, now_s: float) -> None:
+        """Stop at once, in the middle of a phase if need be, and take no more triggers."""
+        ...
+
+    def disarmed_reason(self) -> str:
+        """Why the device is not armed, or "" when it is."""
+        ...
+
+
+class StimulatorLink(Protocol):
+    """The loop's end of the path to a stimulator, in this process or another."""
+
+    def load(self, programs: Sequence[StimProgram]) -> Capabilities: ...
+
+    def arm(self, lease_s: float) -> None: ...
+
+    def renew(self) -> None:
+        """Send a heartbeat. Does not wait."""
+        ...
+
+    def send(self, trigger: Trigger) -> float:
+        """Send and return the time of sending. Does not wait."""
+        ...
+
+    def poll(self) -> list[Acceptance | Delivery]:
+        """What the device has said since. Does not wait.
+
+        Raises
+        ------
+        LinkError
+            The stimulator is gone.
+        """
+        ...
+
+    def disarm(self, reason: str) -> None: ...
+
+    def disarmed_reason(self) -> str:
+        """Why the device said it is not armed, or "" while it has not."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The loop itself, without input or output: policy and the step from detection to trigger."""

@@ -1,0 +1,1 @@
+"""Finding neural events in samples: the monitor, the kernels, one module a detector."""

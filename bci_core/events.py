@@ -1,0 +1,224 @@
+"""What travels through the loop, in the order it is made.
+
+::
+
+    Detection -> Decision -> Trigger -> Acceptance -> Delivery
+
+Each is a frozen value. Times are seconds on the LSL clock; a time that never
+came is NaN.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import nan
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A neural event, found in the samples and in sample time only.
+
+    Attributes
+    ----------
+    sample_index : int
+        Sample on which it was found, counted from the first the detector saw.
+    sample_s : float
+        Time of that sample.
+    target_s : float
+        When to act: the predicted moment, or `sample_s` for "now".
+    value : float
+        Strength in the detector's own measure; its docstring says which.
+    veto : str
+        Why the samples around it are not to be trusted (a `Veto` value), or "".
+    """
+
+    sample_index: int
+    sample_s: float
+    target_s: float
+    value: float
+    veto: str = ""
+
+
+class Veto(StrEnum):
+    """Why samples are not to be acted on. Set by `bci_core.detection.monitor`."""
+
+    GAP = "gap"
+    NOT_FINITE = "not_finite"
+    FLAT = "flat"
+    RAILED = "railed"
+    SETTLING = "settling"
+
+
+class Verdict(StrEnum):
+    """What becomes of a detection."""
+
+    STIM = "stim"
+    SHAM = "sham"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the policy may know beside the detection. Recorded, so that replay has it too.
+
+    Attributes
+    ----------
+    received_s : float
+        When the loop had the sample.
+    detected_s : float
+        When the detector kernel was done with it.
+    now_s : float
+        When the policy was asked.
+    disarmed : str
+        Why the session is not armed, or "" when it is.
+    """
+
+    received_s: float
+    detected_s: float
+    now_s: float
+    disarmed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The policy's answer, with its reason.
+
+    Attributes
+    ----------
+    detection : Detection
+    situation : Situation
+    verdict : Verdict
+    reason : str
+        Short code of the refusal (``"refractory"``), "" for stim and sham.
+    """
+
+    detection: Detection
+    situation: Situation
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Fire a loaded program at a time.
+
+    Attributes
+    ----------
+    seq : int
+        Counts up from 1 within a session; a device refuses one that does not.
+    program_id : int
+        A program already on the device.
+    at_s : float
+        When the first phase is to start. In the past means at once.
+    deadline_s : float
+        Later than this it is dropped, never delivered late.
+    sham : bool
+        The device checks and answers as always, and delivers nothing.
+    """
+
+    seq: int
+    program_id: int
+    at_s: float
+    deadline_s: float
+    sham: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A limit that would be passed. Never answered by clipping.
+
+    Attributes
+    ----------
+    limit : str
+        Short code, as in events and ledger: ``"lockout"``, ``"charge_per_phase"``.
+    value, bound : float
+        What was asked, and the most (or least) that is allowed.
+    unit : str
+        Of both.
+    where : str
+        Which program, electrode or device.
+    """
+
+    limit: str
+    value: float
+    bound: float
+    unit: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        place = f" ({self.where})" if self.where else ""
+        return f"{self.limit}: {self.value:g} {self.unit}, limit {self.bound:g} {self.unit}{place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The device has a trigger and will fire it, or says why it will not.
+
+    Attributes
+    ----------
+    seq : int
+    accepted_s : float
+        When the device had checked it.
+    refusal : Refusal or None
+    """
+
+    seq: int
+    accepted_s: float
+    refusal: Refusal | None = None
+
+
+class Outcome(StrEnum):
+    """How a trigger ended on the device."""
+
+    DELIVERED = "delivered"
+    SHAM = "sham"
+    REFUSED = "refused"
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the device really did with one trigger. Each trigger gets exactly one.
+
+    Attributes
+    ----------
+    seq : int
+    outcome : Outcome
+    onset_s : float
+        Start of the first phase; for sham, when it would have been. NaN if never.
+    offset_s : float
+        End of the last phase delivered. NaN if never.
+    n_pulses : int
+        Pulses completed on each electrode.
+    charge_uc : float
+        Sum over pulses of the charge per phase on each electrode, in microcoulombs.
+    device_latency_s : float
+        The device's own command latency, modelled or measured; not the middleware's.
+    reason : str
+        Why it was refused or aborted, with limit, value and unit; else "".
+    """
+
+    seq: int
+    outcome: Outcome
+    onset_s: float = nan
+    offset_s: float = nan
+    n_pulses: int = 0
+    charge_uc: float = 0.0
+    device_latency_s: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """The seven times of a trigger, in the order they happen.
+
+    `onset_s` is when the pulse began; a predicted pulse is scheduled, so the
+    time from accepted to onset is intended waiting, not latency.
+    """
+
+    sample_s: float = nan
+    received_s: float = nan
+    detected_s: float = nan
+    decided_s: float = nan
+    sent_s: float = nan
+    accepted_s: float = nan
+    onset_s: float = nan

@@ -1,0 +1,1 @@
+"""What is kept and read back: the ledger, recordings, exports."""

@@ -1,0 +1,76 @@
+"""Finds parts by name among the installed packages' entry points.
+
+Nothing is imported until it is asked for by name, so a driver whose vendor
+library is missing costs nothing until it is used.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from bci_core.contracts import Amplifier, Detector, Stimulator, StimProtocol
+from bci_core.errors import UnknownNameError
+
+GROUPS: Mapping[str, str] = {
+    "amplifier": "bci_core.amplifiers",
+    "detector": "bci_core.detectors",
+    "protocol": "bci_core.protocols",
+    "stimulator": "bci_core.stimulators",
+    "transport": "bci_core.transports",
+}
+"""Kind of part, and the entry-point group that registers it."""
+
+
+def names(kind: str) -> list[str]:
+    """Registered names of a kind, sorted."""
+    return sorted(_entries(kind))
+
+
+def load(kind: str, name: str) -> Any:
+    """The class registered under a name.
+
+    Raises
+    ------
+    UnknownNameError
+        Nobody registers it, or the package that does lacks a dependency.
+    """
+    entries = _entries(kind)
+    if name not in entries:
+        known = ", ".join(sorted(entries)) or "none"
+        raise UnknownNameError(
+            f"no {kind} is called {name!r}; installed: {known}. "
+            f"A package registers one under the entry point {GROUPS[kind]!r}."
+        )
+    try:
+        return entries[name].load()
+    except ImportError as error:
+        raise UnknownNameError(
+            f"{kind} {name!r} needs {error.name or 'a package'} that cannot be imported "
+            f"({error}); install it with pip"
+        ) from error
+
+
+def load_amplifier(name: str) -> type[Amplifier]:
+    return cast("type[Amplifier]", load("amplifier", name))
+
+
+def load_detector(name: str) -> type[Detector]:
+    return cast("type[Detector]", load("detector", name))
+
+
+def load_protocol(name: str) -> type[StimProtocol]:
+    return cast("type[StimProtocol]", load("protocol", name))
+
+
+def load_stimulator(name: str) -> type[Stimulator]:
+    return cast("type[Stimulator]", load("stimulator", name))
+
+
+def origin(kind: str, name: str) -> str:
+    """Distribution and version that registers a name, for provenance and ``bci list``."""
+    distribution = _entries(kind)[name].dist
+    return f"{distribution.name} {distribution.version}" if distribution else "unknown"
+
+
+def _entries(kind: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUPS[kind])}

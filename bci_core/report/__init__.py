@@ -1,0 +1,1 @@
+"""From a session folder to figures and a page."""

@@ -1,0 +1,1 @@
+"""One run of a rig: its processes, its supervisor, its folder, its replay."""

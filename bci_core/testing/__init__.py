@@ -1,0 +1,1 @@
+"""Conformance checks for drivers and detectors: plain functions, no test framework."""

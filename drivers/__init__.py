@@ -1,0 +1,1 @@
+"""Drivers for amplifiers and stimulators, found by entry point. Holds nothing itself."""

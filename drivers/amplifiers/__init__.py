@@ -1,0 +1,1 @@
+"""Amplifier drivers, one module a device family."""

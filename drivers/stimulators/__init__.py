@@ -1,0 +1,1 @@
+"""Stimulator drivers, one module a device family."""

@@ -1,0 +1,1 @@
+"""From a decision to stimulation programs and triggers. Holds nothing itself."""

@@ -1,0 +1,1 @@
+"""How samples, events and commands move between processes. Holds nothing itself."""
