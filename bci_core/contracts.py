@@ -137,6 +137,9 @@ class Capabilities:
         Least pause from the end of one train to the start of the next.
     max_lease_s : float
         Longest time it stays armed without being renewed.
+    max_command_latency_s : float
+        What the device itself needs, at most (99.9 %), from accepting a trigger to the
+        earliest onset. The session adds it to the lead of predicted events.
     simulated : bool
         True when no current leaves a wire.
     """
@@ -156,6 +159,7 @@ class Capabilities:
     max_charge_per_phase_uc: float
     min_lockout_s: float
     max_lease_s: float
+    max_command_latency_s: float
     simulated: bool
 
 

@@ -173,6 +173,8 @@ class Outcome(StrEnum):
     SHAM = "sham"
     REFUSED = "refused"
     ABORTED = "aborted"
+    UNKNOWN = "unknown"
+    """The device was lost before it told. Counted as delivered by whoever adds up charge."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,8 @@ library is missing costs nothing until it is used.
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any
 
-from bci_core.contracts import Amplifier, Detector, Stimulator, StimProtocol
 from bci_core.errors import UnknownNameError
 
 GROUPS: Mapping[str, str] = {
@@ -48,22 +47,6 @@ def load(kind: str, name: str) -> Any:
             f"{kind} {name!r} needs {error.name or 'a package'} that cannot be imported "
             f"({error}); install it with pip"
         ) from error
-
-
-def load_amplifier(name: str) -> type[Amplifier]:
-    return cast("type[Amplifier]", load("amplifier", name))
-
-
-def load_detector(name: str) -> type[Detector]:
-    return cast("type[Detector]", load("detector", name))
-
-
-def load_protocol(name: str) -> type[StimProtocol]:
-    return cast("type[StimProtocol]", load("protocol", name))
-
-
-def load_stimulator(name: str) -> type[Stimulator]:
-    return cast("type[Stimulator]", load("stimulator", name))
 
 
 def origin(kind: str, name: str) -> str:

@@ -1,0 +1,88 @@
+"""Second-order sections, sample by sample, for kernels.
+
+Designed by scipy, kept as one flat array so that they fit into a detector's
+settings: five coefficients a section (b0, b1, b2, a1, a2; a0 is 1) and two
+numbers of state (transposed direct form II, as in `scipy.signal.sosfilt`).
+No sections at all is a filter that changes nothing.
+"""
+
+import math
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+from scipy import signal
+
+from bci_core.jit import compiled
+
+COEFFICIENTS = 5
+"""Numbers in the settings for each section."""
+
+MEMORIES = 2
+"""Numbers in the state for each section."""
+
+
+def band_pass(band_hz: tuple[float, float], rate_hz: float, order: int) -> NDArray[np.float64]:
+    """Butterworth, `order` at each edge: that many sections."""
+    return _flat(signal.butter(order, band_hz, btype="bandpass", output="sos", fs=rate_hz))
+
+
+def notch(centre_hz: float, width_hz: float, rate_hz: float) -> NDArray[np.float64]:
+    """One section that takes out a frequency; `width_hz` lies between its -3 dB points."""
+    b, a = signal.iirnotch(centre_hz, centre_hz / width_hz, fs=rate_hz)
+    return _flat(np.concatenate([b, a])[np.newaxis])
+
+
+def group_delay_s(sections: NDArray[np.float64], frequency_hz: float, rate_hz: float) -> float:
+    """How much later the envelope of an oscillation at `frequency_hz` comes out."""
+    step = 1e-4 * frequency_hz
+    around_hz = np.array([frequency_hz - step, frequency_hz + step])
+    omega = 2.0 * np.pi * around_hz / rate_hz
+    below, above = (filter_response(sections, w) for w in omega)
+    return float(-np.angle(above / below) / (omega[1] - omega[0]) / rate_hz)
+
+
+def _flat(sos: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.ascontiguousarray(sos[:, [0, 1, 2, 4, 5]]).ravel()
+
+
+@compiled(types.void(types.float64[::1], types.float64[::1], types.float64))
+def settle(sections: NDArray[np.float64], state: NDArray[np.float64], value: float) -> None:
+    """Put the state where a constant input of `value` would have left it.
+
+    Done with the first sample, so that an electrode offset makes no transient.
+    """
+    for k in range(sections.shape[0] // COEFFICIENTS):
+        c = COEFFICIENTS * k
+        b0, b1, b2 = sections[c], sections[c + 1], sections[c + 2]
+        a1, a2 = sections[c + 3], sections[c + 4]
+        settled = value * (b0 + b1 + b2) / (1.0 + a1 + a2)
+        state[MEMORIES * k] = settled - b0 * value
+        state[MEMORIES * k + 1] = b2 * value - a2 * settled
+        value = settled
+
+
+@compiled(types.float64(types.float64[::1], types.float64[::1], types.float64))
+def filtered(sections: NDArray[np.float64], state: NDArray[np.float64], value: float) -> float:
+    """Advance all sections by one sample and give the output."""
+    for k in range(sections.shape[0] // COEFFICIENTS):
+        c = COEFFICIENTS * k
+        m = MEMORIES * k
+        out = sections[c] * value + state[m]
+        state[m] = sections[c + 1] * value - sections[c + 3] * out + state[m + 1]
+        state[m + 1] = sections[c + 2] * value - sections[c + 4] * out
+        value = out
+    return value
+
+
+@compiled(types.complex128(types.float64[::1], types.float64))
+def filter_response(sections: NDArray[np.float64], omega: float) -> complex:
+    """Transfer function at `omega` radians a sample."""
+    delay = complex(math.cos(omega), -math.sin(omega))
+    response = complex(1.0, 0.0)
+    for k in range(sections.shape[0] // COEFFICIENTS):
+        c = COEFFICIENTS * k
+        above = sections[c] + delay * (sections[c + 1] + delay * sections[c + 2])
+        below = 1.0 + delay * (sections[c + 3] + delay * sections[c + 4])
+        response *= above / below
+    return response

@@ -1,0 +1,354 @@
+"""The ledger: who did what, when and why, one JSON object a line, each row chained to the last.
+
+A row carries the SHA-256 of its own content and of the row before it, so that a
+changed, missing, moved or foreign row shows. The chain has no key: whoever can
+write the file can also make a new, consistent one. Against that, keep the
+`LedgerReport.head` of a session somewhere else.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from math import isfinite
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from bci_core.clock import Clock
+from bci_core.errors import LedgerError, SessionError
+
+GENESIS = "0" * 64
+"""What the first row is chained to."""
+
+LAST_EVENT = "session.end"
+"""The row that closes a ledger; nothing may follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One thing that happened.
+
+    Attributes
+    ----------
+    seq : int
+        Number of the row, from 1: also its line in the file.
+    lsl_s : float
+        When the row was written, on the LSL clock. `data` has the times of the thing itself.
+    utc : str
+        The same moment, ISO 8601, for people.
+    actor : str
+        Who: ``supervisor``, ``loop``, ``stimulator``, ``operator``.
+    event : str
+        What: ``armed``, ``decision``, …
+    data : dict
+        The particulars. A time that never came is None.
+    prev, hash : str
+        SHA-256, in hexadecimal, of the row before and of this one without `hash`.
+    """
+
+    seq: int
+    lsl_s: float
+    utc: str
+    actor: str
+    event: str
+    data: dict[str, Any]
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """What `verify_ledger` found in a ledger whose chain holds.
+
+    Attributes
+    ----------
+    rows : int
+        Whole rows.
+    head : str
+        Hash of the last one.
+    closed : bool
+        The last row is ``session.end``: nothing has been cut off the end.
+    torn : bool
+        After the whole rows comes a part of one: the writer was killed, or the disk
+        was full.
+    """
+
+    rows: int
+    head: str
+    closed: bool
+    torn: bool = False
+
+    def __str__(self) -> str:
+        end = "closed" if self.closed else f"not closed (no {LAST_EVENT} row)"
+        torn = f"; row {self.rows + 1} is torn and was not read" if self.torn else ""
+        return f"{self.rows} rows, {end}{torn}; head {self.head}"
+
+
+class Ledger:
+    """Writes a ledger. May be shared between threads.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is not there yet, or is empty.
+    clock : Clock
+
+    Raises
+    ------
+    LedgerError
+        The file cannot be made, or has rows already.
+    """
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._lock = Lock()
+        self._rows = 0
+        self._bytes = 0
+        self._head = GENESIS
+        self._ended = False
+        self._failure = ""
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise LedgerError(f"{path}: the ledger cannot be made ({error.strerror})") from error
+        if os.fstat(self._fd).st_size:
+            os.close(self._fd)
+            raise LedgerError(f"{path}: has rows already; a ledger belongs to one session")
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return self._rows
+
+    def append(self, event: str, actor: str, data: Mapping[str, Any], durable: bool = False) -> int:
+        """Write one row.
+
+        Parameters
+        ----------
+        event, actor : str
+        data : mapping
+            Anything JSON can say, and numbers of numpy. NaN and infinity are written
+            as null.
+        durable : bool
+            Return only when the row is on the disk, and not just with the kernel.
+
+        Returns
+        -------
+        int
+            Number of the row.
+
+        Raises
+        ------
+        LedgerError
+            The row could not be written, or an earlier one could not, or the ledger
+            has ended. What was written before is kept.
+        TypeError
+            `data` holds something JSON has no word for.
+        """
+        with self._lock:
+            self._check_usable()
+            if self._ended:
+                raise LedgerError(f"{self._path}: nothing may follow {LAST_EVENT!r}")
+            row = {
+                "seq": self._rows + 1,
+                "lsl_s": float(self._clock.now_s()),
+                "utc": self._clock.utc().isoformat(timespec="microseconds"),
+                "actor": actor,
+                "event": event,
+                "data": _plain(data, event),
+                "prev": self._head,
+            }
+            row["hash"] = _digest(row)
+            self._write(_line(row) + b"\n")
+            self._rows += 1
+            self._head = row["hash"]
+            self._ended = event == LAST_EVENT
+            if durable or self._ended:
+                self._sync()
+            return self._rows
+
+    def sync(self) -> None:
+        """Return when every row is on the disk.
+
+        Raises
+        ------
+        LedgerError
+            The disk does not take them.
+        """
+        with self._lock:
+            self._check_usable()
+            self._sync()
+
+    def close(self) -> None:
+        """Let go of the file. The ledger takes no more rows."""
+        with self._lock:
+            if self._fd >= 0:
+                with suppress(OSError):
+                    os.fsync(self._fd)
+                os.close(self._fd)
+                self._fd = -1
+
+    def _check_usable(self) -> None:
+        if self._failure:
+            raise LedgerError(self._failure)
+        if self._fd < 0:
+            raise LedgerError(f"{self._path}: the ledger is closed")
+
+    def _write(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError as error:
+            with suppress(OSError):  # best effort: a torn row is readable too
+                os.ftruncate(self._fd, self._bytes)
+            what = f"row {self._rows + 1} could not be written; the {self._rows} before it are kept"
+            raise self._failed(what, error) from error
+        self._bytes += len(line)
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            # After a failed fsync the kernel may have dropped the pages: trust nothing since.
+            what = f"of its {self._rows} rows, the last may not be on the disk"
+            raise self._failed(what, error) from error
+
+    def _failed(self, what: str, error: OSError) -> LedgerError:
+        self._failure = (
+            f"{self._path}: {what} ({error.strerror}). No log, no stimulation: "
+            "see to the disk, then begin a new session."
+        )
+        return LedgerError(self._failure)
+
+
+def read_ledger(path: Path) -> list[LedgerRow]:
+    """Rows of a ledger, without checking the chain; a torn last row is left out.
+
+    Raises
+    ------
+    SessionError
+        There is no such file, or a line that is not a row.
+    """
+    lines, _ = _lines(path)
+    return [_parse(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def verify_ledger(path: Path) -> LedgerReport:
+    """Check that no row was changed, removed, moved or put in.
+
+    Returns
+    -------
+    LedgerReport
+        A tail that was cut off shows as `closed` being False: rows that are gone
+        without a trace cannot be told from rows that were never written.
+
+    Raises
+    ------
+    SessionError
+        Naming the first row that does not fit.
+    """
+    lines, torn = _lines(path)
+    head = GENESIS
+    closed = False
+    for number, line in enumerate(lines, start=1):
+        row = _parse(path, number, line)
+        if closed:
+            raise _altered(path, number, f"follows {LAST_EVENT!r}")
+        if row.seq != number:
+            raise _altered(path, number, f"is numbered {row.seq}: rows are missing, moved or added")
+        if row.prev != head:
+            raise _altered(path, number, "is not chained to the row before it")
+        if not _is_intact(row, line):
+            raise _altered(path, number, "does not match its hash: it was changed")
+        head = row.hash
+        closed = row.event == LAST_EVENT
+    if closed and torn:
+        raise _altered(path, len(lines) + 1, f"follows {LAST_EVENT!r}")
+    return LedgerReport(len(lines), head, closed, torn)
+
+
+def _lines(path: Path) -> tuple[list[bytes], bool]:
+    """Whole lines, and whether part of one follows."""
+    try:
+        *whole, rest = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise SessionError(f"{path}: the ledger cannot be read ({error.strerror})") from error
+    return whole, bool(rest)
+
+
+_TYPES: dict[str, type] = {
+    "seq": int,
+    "lsl_s": float,
+    "utc": str,
+    "actor": str,
+    "event": str,
+    "data": dict,
+    "prev": str,
+    "hash": str,
+}
+
+
+def _parse(path: Path, number: int, line: bytes) -> LedgerRow:
+    try:
+        fields = json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _altered(path, number, f"is not JSON ({error})") from error
+    if not isinstance(fields, dict) or list(fields) != list(_TYPES):
+        raise _altered(path, number, f"does not have the fields {', '.join(_TYPES)}")
+    for name, wanted in _TYPES.items():
+        if type(fields[name]) is not wanted:
+            raise _altered(path, number, f"has {fields[name]!r:.40} as its {name!r}")
+    return LedgerRow(**fields)
+
+
+def _is_intact(row: LedgerRow, line: bytes) -> bool:
+    """The content gives the hash, and the line is the one way to write that content."""
+    content = asdict(row)
+    try:
+        as_written = _line(content)
+    except ValueError:  # a number that JSON can spell and a float cannot hold
+        return False
+    claimed = content.pop("hash")
+    return line == as_written and claimed == _digest(content)
+
+
+def _altered(path: Path, number: int, what: str) -> SessionError:
+    return SessionError(f"{path}: row {number} {what}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _json(value: Any) -> bytes:
+    """Sorted keys and no spaces; floats by repr, so that they read back to the bit."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_json(content)).hexdigest()
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    """A row as it stands in the file: its own fields in reading order, those of `data` sorted."""
+    return b"{" + b",".join(f'"{name}":'.encode() + _json(row[name]) for name in _TYPES) + b"}"
+
+
+def _plain(value: Any, where: str) -> Any:
+    """The same value in JSON's own types; NaN and infinity become null."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()  # of numpy
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part, f"{where}.{key}") for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part, f"{where}[{i}]") for i, part in enumerate(value)]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    raise TypeError(f"{where}: a ledger cannot hold {type(value).__name__}")

@@ -1,0 +1,50 @@
+"""The amplifier as a process: polls the driver, publishes samples."""
+
+from dataclasses import asdict, replace
+
+from bci_core import registry
+from bci_core.clock import Clock
+from bci_core.config.rig import Rig
+from bci_core.errors import BciError
+from bci_core.session import build
+from bci_core.session.channel import Channel
+from bci_core.session.realtime import ask_for_realtime, freeze_garbage
+
+READ_S = 0.05
+STATUS_EVERY_S = 0.5
+
+
+def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> int:
+    """Stream until told to stop, until the supervisor is gone, or until the source ends.
+
+    Returns
+    -------
+    int
+        Exit status of the process.
+    """
+    scheduling = ask_for_realtime()
+    amplifier = build.amplifier(rig, clock)
+    source_id = f"{session_id}-samples"
+    status, why = 0, ""
+    try:
+        info = replace(amplifier.open(), name=rig.name, source_id=source_id)
+        outlet = registry.load("transport", "sample_outlet")(info)
+        channel.send({"event": "ready", "source_id": source_id, "scheduling": scheduling})
+        freeze_garbage()
+        due_s = 0.0
+        while not channel.closed and not amplifier.exhausted:
+            chunk = amplifier.read(READ_S)
+            if chunk is not None:
+                outlet.push(chunk)
+            if any(order["do"] == "stop" for order in channel.receive()):
+                break
+            if clock.now_s() >= due_s:
+                due_s = clock.now_s() + STATUS_EVERY_S
+                channel.send({"event": "status", **asdict(amplifier.counters)})
+    except BciError as error:
+        status, why = error.exit_status, str(error)
+    finally:
+        amplifier.close()
+    ended = "exhausted" if amplifier.exhausted else "stopped"
+    channel.send({"event": "done", "how": ended, "why": why, **asdict(amplifier.counters)})
+    return status

@@ -1,0 +1,201 @@
+"""The loop on real time: an inlet, a link, and the loop between them."""
+
+from collections.abc import Callable
+from math import isfinite, nan
+from typing import Any
+
+import numpy as np
+
+from bci_core.clock import Clock
+from bci_core.config.rig import Rig
+from bci_core.control.journal import Journal
+from bci_core.errors import BciError, RunError
+from bci_core.events import Delivery, Situation
+from bci_core.session import build
+
+SLICE_S = 0.02
+"""Longest wait between two rounds of housekeeping: heartbeat, stop flag, counters."""
+MEASURE_BLOCKS = 100
+MEASURE_S = 0.4
+PINGS = 100
+LEAD_MARGIN_S = 0.008
+"""Added to the measured delay of the path: on two shared cores a step can be late by several ms."""
+DRAIN_S = 1.0
+
+
+class LiveLoop:
+    """Connects, measures the path, builds the loop around what was measured, and runs it.
+
+    Parameters
+    ----------
+    rig : Rig
+    inlet : LslInlet
+    link : CommandLink
+    journal : Journal
+    emit : callable (event, data)
+        Takes a ledger row.
+    clock : Clock
+    same_machine : bool
+        Whether the stream is stamped with this machine's clock.
+
+    Raises
+    ------
+    RunError
+        No samples come, or the stimulator refuses its programs.
+    """
+
+    def __init__(
+        self,
+        rig: Rig,
+        inlet: Any,
+        link: Any,
+        journal: Journal,
+        emit: Callable[[str, dict[str, Any]], None],
+        clock: Clock,
+        same_machine: bool = True,
+    ) -> None:
+        self.rig = rig
+        self.journal = journal
+        self._inlet = inlet
+        self._link = link
+        self._emit = emit
+        self._clock = clock
+        wired = build.wire(rig, link)
+        self._loop, self._gate, self.arming = wired.loop, wired.gate, wired.arming
+        capabilities = link.load(wired.protocol.programs())
+        ages_s = self._measure_ages()
+        round_trip_s = link.round_trip_s(PINGS)
+        path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
+        lead_s = float(path_s) + capabilities.max_command_latency_s + LEAD_MARGIN_S
+        self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
+        self.sensing = build.sensing(rig, inlet.info, lead_s)
+        self._first_sample_s = nan
+        self._disarmed = "resting"
+        self._ready = {
+            "stream": {
+                "name": inlet.info.name,
+                "rate_hz": inlet.info.rate_hz,
+                "channels": list(inlet.info.channels),
+                "unit": inlet.info.unit,
+            },
+            "lead_s": lead_s,
+            "clock_offset_s": self._offset_s,
+            "sample_to_received_s": _quantiles(ages_s),
+            "round_trip_s": _quantiles(round_trip_s),
+        }
+
+    def _measure_ages(self) -> list[float]:
+        """Ages of samples on arrival: the part of the delay before the detector."""
+        ages_s: list[float] = []
+        until_s = self._clock.now_s() + MEASURE_S
+        while len(ages_s) < MEASURE_BLOCKS and self._clock.now_s() < until_s:
+            chunk = self._inlet.read(SLICE_S)
+            if chunk is not None:
+                ages_s.append(self._inlet.received_s() - float(chunk.times_s[-1]))
+        if not ages_s:
+            raise RunError(
+                f"stream {self._inlet.info.name!r} gave no sample within {MEASURE_S:g} s; "
+                "is the amplifier streaming?"
+            )
+        return ages_s
+
+    def begin(self) -> None:
+        """Drop what has queued up, so that detection starts on fresh samples."""
+        while self._inlet.read(0.0) is not None:
+            pass
+
+    def step(self) -> None:
+        """Wait for samples, act on what was found in them, and keep house."""
+        wake = self._inlet.wait(self.sensing, self._clock.now_s() + SLICE_S)
+        if wake.n_samples:
+            if not isfinite(self._first_sample_s):
+                self._first_sample_s = wake.first_sample_s
+                self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
+            now_s = self._clock.now_s()
+            self.arming.samples(min(wake.last_sample_s + self._offset_s, now_s))
+        for detection in wake.detections:
+            now_s = self._clock.now_s()
+            disarmed = self.arming.check(now_s)
+            situation = Situation(wake.received_s, wake.detected_s, now_s, disarmed)
+            act = self._loop.act(detection, situation)
+            self.journal.note_act(act, now_s)
+        self._listen()
+        self._keep_house()
+
+    def arm(self, actor: str) -> str:
+        """Arm gate and device; why not, or ""."""
+        now_s = self._clock.now_s()
+        try:
+            self.arming.arm(self.rig.arming.lease_s, actor, now_s)
+            self._link.arm(self.rig.session.device_lease_s)
+        except BciError as error:
+            self.arming.disarm("not_armed", self._clock.now_s())
+            return str(error)
+        self._disarmed = ""
+        self._emit("armed", {"actor": actor, "lease_s": self.rig.arming.lease_s})
+        return ""
+
+    def disarm(self, reason: str) -> None:
+        """Stop gate and device, and say so once."""
+        if self._disarmed:
+            return
+        self._disarmed = reason
+        self.arming.disarm(reason, self._clock.now_s())
+        self._link.disarm(reason)
+        self._emit("disarmed", {"reason": reason})
+
+    @property
+    def disarmed(self) -> str:
+        """Why the loop is not armed, or "" when it is."""
+        return self._disarmed
+
+    def status(self) -> dict[str, Any]:
+        """Live figures for the operator."""
+        counts = self.sensing.counts()
+        latency_s = self.journal.last_latency_s
+        return {
+            "samples": counts.samples,
+            "lost": counts.lost,
+            "detections": self.journal.counts["detections"],
+            "delivered": self.journal.counts["delivered"],
+            "sham": self.journal.counts["sham"],
+            "refused": dict(self.journal.refused),
+            "latency_ms": latency_s * 1e3 if isfinite(latency_s) else None,
+            "disarmed": self._disarmed,
+        }
+
+    def close(self) -> None:
+        """Hear the device out, bounded, and close both ends. Disarm first."""
+        until_s = self._clock.now_s() + DRAIN_S
+        try:
+            while self.journal.waiting and self._clock.now_s() < until_s:
+                self._listen()
+                self._clock.sleep_until(self._clock.now_s() + 0.002)
+        except RunError as error:
+            self.journal.give_up(str(error))
+        self.journal.give_up("no answer from the device")
+        counts = self.sensing.counts()
+        self._emit("samples", {name: getattr(counts, name) for name in counts.__slots__})
+        self._link.close()
+        self._inlet.close()
+
+    def _listen(self) -> None:
+        for answer in self._link.poll():
+            self.journal.note(answer)
+            if isinstance(answer, Delivery):
+                self._gate.note(answer)
+
+    def _keep_house(self) -> None:
+        if self._disarmed:
+            return
+        device = self._link.disarmed_reason()
+        reason = f"device: {device}" if device else self.arming.check(self._clock.now_s())
+        if reason:
+            self.disarm(reason)
+        else:
+            self._link.renew()
+
+
+def _quantiles(values_s: Any) -> dict[str, float]:
+    p50, p99 = np.percentile(values_s, [50, 99])
+    return {"p50": float(p50), "p99": float(p99)}

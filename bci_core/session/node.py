@@ -1,0 +1,49 @@
+"""Entry of every node: ``python -m bci_core.session.node ROLE RIG SESSION_ID [KEYS]``.
+
+Orders come on standard input, reports go to standard output, one JSON object a
+line, so a node can as well be started by ``ssh`` on another machine.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from bci_core.clock import LslClock
+from bci_core.config.load import load_rig
+from bci_core.session.channel import Channel
+
+ROLES = ("amplifier", "loop", "stimulator")
+
+
+def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> int:
+    """Run one node on this process's standard pipes; its exit status."""
+    # Ctrl-C belongs to the supervisor, which disarms before it ends anything.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Reports go to the pipe; whatever a library prints goes to the log.
+    write_fd = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    channel = Channel(sys.stdin.fileno(), write_fd)
+    clock = LslClock()
+    rig = load_rig(rig_path)
+    if role == "amplifier":
+        from bci_core.session.amplifier_node import run_amplifier
+
+        return run_amplifier(rig, session_id, channel, clock)
+    if role == "stimulator":
+        from bci_core.session.stimulator_node import run_stimulator
+
+        return run_stimulator(rig, keys_path, channel, clock)
+    from bci_core.session.loop_node import LoopNode
+
+    return LoopNode(rig, session_id, channel, clock).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of a node; used by the supervisor and by ``bci node``."""
+    role, rig_path, session_id, *rest = sys.argv[1:] if arguments is None else arguments
+    return run_node(role, rig_path, session_id, *rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

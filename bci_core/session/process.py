@@ -1,0 +1,108 @@
+"""A node as the supervisor sees it: a process, its channel, its log."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from bci_core.errors import NodeError
+from bci_core.session.channel import Channel, Message
+
+
+class NodeProcess:
+    """Starts a node and speaks with it.
+
+    Parameters
+    ----------
+    role : str
+    arguments : sequence of str
+        For `bci_core.session.node`, after the role.
+    log : Path
+        Where the node's standard error goes.
+    environment : mapping
+        Of the process.
+
+    Attributes
+    ----------
+    fileno : int
+        To wait on for messages.
+    done : bool
+        It has said goodbye.
+    """
+
+    def __init__(
+        self, role: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.role = role
+        self._log = log
+        their_read, our_write = os.pipe()
+        our_read, their_write = os.pipe()
+        with log.open("wb") as sink:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", "bci_core.session.node", role, *arguments],
+                stdin=their_read,
+                stdout=their_write,
+                stderr=sink,
+                env=dict(environment),
+                # Ctrl-C in the terminal reaches the supervisor only.
+                start_new_session=True,
+            )
+        os.close(their_read)
+        os.close(their_write)
+        self.fileno, self._write_fd = our_read, our_write
+        self.channel = Channel(our_read, our_write)
+        self.done = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, order: Message) -> None:
+        self.channel.send(order)
+
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
+
+    def memory_kib(self) -> float:
+        """Resident memory, or NaN when the process is gone."""
+        try:
+            return float(psutil.Process(self.pid).memory_info().rss) / 1024.0
+        except psutil.Error:
+            return float("nan")
+
+    def how_it_ended(self) -> str:
+        """For people: status or signal, and the last line of its log."""
+        status = self._process.poll()
+        if status is None:
+            how = "is still running"
+        elif status < 0:
+            how = f"was ended by {signal.Signals(-status).name}"
+        else:
+            how = f"ended with status {status}"
+        words = self._log.read_text("utf-8", "replace").strip().splitlines()
+        return f"{self.role} process {how}" + (f": {words[-1]}" if words else "")
+
+    def end(self, timeout_s: float) -> int:
+        """Let go of it, and wait; end it when it does not end by itself.
+
+        Raises
+        ------
+        NodeError
+            It had to be killed.
+        """
+        os.close(self._write_fd)
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.kill(self.pid, signal.SIGKILL)
+            self._process.wait()
+            raise NodeError(
+                f"{self.role} process did not end within {timeout_s:g} s and was killed"
+            ) from None
+        finally:
+            os.close(self.fileno)

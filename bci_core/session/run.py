@@ -1,0 +1,95 @@
+"""From a rig's name to a finished session folder."""
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bci_core import registry
+from bci_core.clock import Clock
+from bci_core.config.load import dump_rig
+from bci_core.config.rig import Rig
+from bci_core.errors import BciError
+from bci_core.record.ledger import Ledger
+from bci_core.record.provenance import write_provenance
+from bci_core.report.html import write_report
+from bci_core.report.summary import write_summary
+from bci_core.safety.check import worst_case
+from bci_core.safety.envelope import SafetyEnvelope
+from bci_core.session import build, privacy
+from bci_core.session.folder import SessionFolder
+from bci_core.session.supervisor import Ending, Progress, Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A session that is over.
+
+    Attributes
+    ----------
+    folder : SessionFolder
+    ending : Ending
+    summary : dict
+        As in ``summary.json``.
+    """
+
+    folder: SessionFolder
+    ending: Ending
+    summary: dict[str, Any]
+
+
+def run_session(
+    rig: Rig, source: str, out: Path, clock: Clock, progress: Progress, duration_s: float
+) -> Finished:
+    """Check, run and report one session.
+
+    Raises
+    ------
+    ConfigError
+        The rig has mistakes that only its parts can find; nothing was started.
+    """
+    lsl_text = registry.load("transport", "confinement")(
+        rig.lsl.resolve_scope, rig.lsl.listen_address, rig.lsl.known_peers
+    )
+    registry.load("transport", "confine_this_process")(lsl_text)
+    build.check(rig, source, clock)
+    folder = SessionFolder.create(out, rig.name, clock)
+    folder.lsl_config.write_text(lsl_text, "utf-8")
+    rig_text = dump_rig(rig)
+    folder.rig.write_text(rig_text, "utf-8")
+    write_provenance(folder.provenance, rig)
+    ledger = Ledger(folder.ledger, clock)
+    open_ledger(ledger, rig, rig_text)
+    progress.say(f"session {folder.path}")
+    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s).run()
+    return Finished(folder, ending, finish(folder, progress))
+
+
+def open_ledger(ledger: Ledger, rig: Rig, rig_text: str) -> None:
+    """What is settled before anything starts: the rig, its limits and who moved them."""
+    envelope = SafetyEnvelope.from_settings(rig.safety)
+    start = {
+        "name": rig.name,
+        "description": rig.rig.description,
+        "subject": rig.rig.subject,
+        "rig_sha256": hashlib.sha256(rig_text.encode()).hexdigest(),
+        "privacy": privacy.describe(rig.lsl),
+        "simulated": build.stimulator(rig).capabilities.simulated,
+    }
+    ledger.append("session.start", "supervisor", start)
+    uses = worst_case(build.protocol(rig).programs(), envelope)
+    ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
+    if envelope.overrides:
+        ledger.append("safety.override", "supervisor", asdict(envelope)["overrides"])
+    ledger.sync()
+
+
+def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
+    """Summary and report; trouble with either is told, and leaves the recording alone."""
+    summary: dict[str, Any] = {}
+    try:
+        summary = write_summary(folder)
+        write_report(folder, summary)
+    except (BciError, OSError) as error:
+        progress.say(f"no report: {error}; `bci report {folder.path}` makes it again")
+    return summary

