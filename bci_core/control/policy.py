@@ -2,6 +2,7 @@
 
 from collections import deque
 from math import isfinite
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,7 +47,7 @@ class StandardPolicy:
     that a recorded session can be decided again.
     """
 
-    Settings = PolicySettings
+    Settings: ClassVar[type[BaseModel]] = PolicySettings
 
     def __init__(self, settings: PolicySettings) -> None:
         self.settings = settings

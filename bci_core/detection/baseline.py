@@ -1,66 +1,87 @@
 """A running mean and standard deviation that the events themselves hardly move.
 
-Exponentially weighted (West 1979, Communications of the ACM 22:532), and each
-value is first brought to within `CLIP_SD` standard deviations of the mean
-(winsorised). So an event cannot lift the baseline far, and yet nothing is ever
-frozen: a lasting rise by D standard deviations is followed, with mean and
-deviation growing together. The mean comes within `threshold` standard
-deviations of the new level after about::
+Exponentially weighted (West 1979, Communications of the ACM 22:532). Each value
+is first brought to within `CLIP_SD` standard deviations of the mean
+(winsorised), so a short event cannot lift the baseline far: one that lasts a
+tenth of the time constant raises the mean by 0.2 and the standard deviation by
+a sixth.
 
-    2/3 * time_constant * ln((D + 4/3) / (threshold + 4/3))
-
-which is 0.6 time constants for D = 10 and 2.1 for D = 100, at a threshold of 3.
+Nothing is frozen for good. A signal that has stayed on one side of its mean for
+a whole time constant has another level now; the baseline is then learnt anew.
+So any step up or down, however large, is over after at most one time constant
+and one learning time.
 """
 
 import math
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
 
 CLIP_SD = 2.0
 
-# state
-COUNT, MEAN, VARIANCE = range(3)
-STATE_SIZE = 3
+# settings
+_GAIN, _FLOOR, _LEARNING, _PATIENCE = range(4)
+SETTINGS_SIZE = 4
+# state; the run is positive above the mean, negative below
+_COUNT, _MEAN, _VARIANCE, _RUN = range(4)
+STATE_SIZE = 4
 
 
-@compiled(types.float64(types.float64[::1], types.float64, types.float64))
-def deviations(state: NDArray[np.float64], value: float, floor: float) -> float:
-    """How many standard deviations `value` lies above the mean.
-
-    `floor` is the least the standard deviation is taken to be, in the value's unit.
-    """
-    return (value - state[MEAN]) / max(math.sqrt(state[VARIANCE]), floor)
-
-
-@compiled(
-    types.void(types.float64[::1], types.float64, types.float64, types.float64, types.float64)
-)
-def follow(
-    state: NDArray[np.float64], value: float, gain: float, floor: float, learning: float
-) -> None:
-    """Take one value in.
+def baseline_settings(
+    time_constant_s: float, learning_s: float, floor: float, rate_hz: float
+) -> NDArray[np.float64]:
+    """Settings of a baseline.
 
     Parameters
     ----------
-    state : ndarray, (STATE_SIZE,)
-    value : float
-    gain : float
-        Weight of one sample, ``1 - exp(-period / time_constant)``. The first
-        samples count equally, until there are enough for this weight.
+    time_constant_s : float
+        Of the exponential weights.
+    learning_s : float
+        At the start, and when it is learnt anew: all values count equally, nothing
+        is clipped, and `is_learnt` says no.
     floor : float
-        See `deviations`.
-    learning : float
-        For so many samples nothing is clipped: there is nothing yet to clip against.
+        The least the standard deviation is taken to be, in the unit of the values.
+    rate_hz : float
+        Values a second.
+
+    Returns
+    -------
+    ndarray, (SETTINGS_SIZE,)
     """
-    state[COUNT] += 1.0
-    weight = max(gain, 1.0 / state[COUNT])
-    step = value - state[MEAN]
-    if state[COUNT] > learning:
-        reach = CLIP_SD * max(math.sqrt(state[VARIANCE]), floor)
+    memory = time_constant_s * rate_hz
+    return np.array([-math.expm1(-1.0 / memory), floor, learning_s * rate_hz, memory])
+
+
+@compiled("float64(float64[::1], float64[::1], float64)")
+def deviations(settings: NDArray[np.float64], state: NDArray[np.float64], value: float) -> float:
+    """How many standard deviations `value` lies above the mean."""
+    deviation = max(math.sqrt(state[_VARIANCE]), settings[_FLOOR])
+    return float((value - state[_MEAN]) / deviation)
+
+
+@compiled("boolean(float64[::1], float64[::1])")
+def is_learnt(settings: NDArray[np.float64], state: NDArray[np.float64]) -> bool:
+    """Whether there is a baseline to compare with."""
+    return bool(state[_COUNT] >= settings[_LEARNING])
+
+
+@compiled("void(float64[::1], float64[::1], float64)")
+def follow(settings: NDArray[np.float64], state: NDArray[np.float64], value: float) -> None:
+    """Take one value in."""
+    step = value - state[_MEAN]
+    if step > 0.0:
+        state[_RUN] = max(state[_RUN], 0.0) + 1.0
+    else:
+        state[_RUN] = min(state[_RUN], 0.0) - 1.0
+    if abs(state[_RUN]) > settings[_PATIENCE]:
+        state[:] = 0.0
+        step = value
+    elif is_learnt(settings, state):
+        reach = CLIP_SD * max(math.sqrt(state[_VARIANCE]), settings[_FLOOR])
         step = min(max(step, -reach), reach)
-    state[MEAN] += weight * step
-    state[VARIANCE] = (1.0 - weight) * (state[VARIANCE] + weight * step * step)
+    state[_COUNT] += 1.0
+    weight = max(settings[_GAIN], 1.0 / state[_COUNT])
+    state[_MEAN] += weight * step
+    state[_VARIANCE] = (1.0 - weight) * (state[_VARIANCE] + weight * step * step)

@@ -9,7 +9,6 @@ No sections at all is a filter that changes nothing.
 import math
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 from scipy import signal
 
@@ -46,7 +45,7 @@ def _flat(sos: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(sos[:, [0, 1, 2, 4, 5]]).ravel()
 
 
-@compiled(types.void(types.float64[::1], types.float64[::1], types.float64))
+@compiled("void(float64[::1], float64[::1], float64)")
 def settle(sections: NDArray[np.float64], state: NDArray[np.float64], value: float) -> None:
     """Put the state where a constant input of `value` would have left it.
 
@@ -62,7 +61,7 @@ def settle(sections: NDArray[np.float64], state: NDArray[np.float64], value: flo
         value = settled
 
 
-@compiled(types.float64(types.float64[::1], types.float64[::1], types.float64))
+@compiled("float64(float64[::1], float64[::1], float64)")
 def filtered(sections: NDArray[np.float64], state: NDArray[np.float64], value: float) -> float:
     """Advance all sections by one sample and give the output."""
     for k in range(sections.shape[0] // COEFFICIENTS):
@@ -75,7 +74,7 @@ def filtered(sections: NDArray[np.float64], state: NDArray[np.float64], value: f
     return value
 
 
-@compiled(types.complex128(types.float64[::1], types.float64))
+@compiled("complex128(float64[::1], float64)")
 def filter_response(sections: NDArray[np.float64], omega: float) -> complex:
     """Transfer function at `omega` radians a sample."""
     delay = complex(math.cos(omega), -math.sin(omega))

@@ -142,9 +142,10 @@ def monitor_kernel(
             state[_SETTLED_AT_S] = times_s[i] + settings[_SETTLE_S]
         else:
             missing = np.rint((times_s[i] - state[_LAST_S]) / period_s) - 1.0
-            if missing >= 1.0:
+            # A time that stands still or goes back is a fault of the clock; nothing is lost by it.
+            if missing >= 1.0 or times_s[i] <= state[_LAST_S]:
                 state[_GAPS] += 1.0
-                state[_LOST] += missing
+                state[_LOST] += max(missing, 0.0)
                 bits |= FLAG_GAP
         state[_LAST_S] = times_s[i]
         state[_SAMPLES] += 1.0

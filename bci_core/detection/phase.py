@@ -4,7 +4,6 @@ import math
 from typing import ClassVar
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -165,10 +164,8 @@ def _no_hum(mains_hz: float | None, rate_hz: float) -> NDArray[np.float64]:
     return np.zeros(0) if mains_hz is None else notch(mains_hz, NOTCH_WIDTH_HZ, rate_hz)
 
 
-@compiled(types.void(types.float64[::1], types.float64[::1], types.complex128))
-def _learn(
-    settings: NDArray[np.float64], state: NDArray[np.float64], rotation: complex
-) -> None:
+@compiled("void(float64[::1], float64[::1], complex128)")
+def _learn(settings: NDArray[np.float64], state: NDArray[np.float64], rotation: complex) -> None:
     """Average the rotation of a sample in. Its size is left out: an artefact counts no more."""
     size = abs(rotation)
     if size > 0.0:
@@ -178,11 +175,11 @@ def _learn(
         state[_ROTATION_IM] += weight * (rotation.imag / size - state[_ROTATION_IM])
 
 
-@compiled(types.float64(types.float64[::1], types.float64[::1]))
+@compiled("float64(float64[::1], float64[::1])")
 def _frequency(settings: NDArray[np.float64], state: NDArray[np.float64]) -> float:
     """Of the mean rotation, in radians a sample, kept within the band."""
     omega = math.atan2(state[_ROTATION_IM], state[_ROTATION_RE])
-    return min(max(omega, settings[_LOWEST]), settings[_HIGHEST])
+    return float(min(max(omega, settings[_LOWEST]), settings[_HIGHEST]))
 
 
 @compiled(KERNEL)

@@ -15,7 +15,6 @@ frequency. For a steady sine anywhere in the band nothing of the bias is left.
 import math
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 from scipy.linalg import solve_discrete_are
 
@@ -75,7 +74,7 @@ def oscillator_model(
     return np.array([cos, sin, *gain[:, 0]])
 
 
-@compiled(types.void(types.float64[::1], types.float64[::1], types.float64))
+@compiled("void(float64[::1], float64[::1], float64)")
 def track(model: NDArray[np.float64], state: NDArray[np.float64], value: float) -> None:
     """Predict the state by one sample and correct it with the sample."""
     re = model[_COS] * state[RE] - model[_SIN] * state[IM]
@@ -86,7 +85,7 @@ def track(model: NDArray[np.float64], state: NDArray[np.float64], value: float) 
     state[DRIFT] += model[_GAIN_DRIFT] * surprise
 
 
-@compiled(types.UniTuple(types.complex128, 2)(types.float64[::1], types.float64))
+@compiled("UniTuple(complex128, 2)(float64[::1], float64)")
 def response(model: NDArray[np.float64], omega: float) -> tuple[complex, complex]:
     """Transfer functions of the filter, from the signal to its first two states.
 
@@ -109,9 +108,7 @@ def response(model: NDArray[np.float64], omega: float) -> tuple[complex, complex
     return re * surprise, im * surprise
 
 
-@compiled(
-    types.complex128(types.complex128, types.complex128, types.float64, types.float64),
-)
+@compiled("complex128(complex128, complex128, float64, float64)")
 def phasor(to_re: complex, to_im: complex, re: float, im: float) -> complex:
     """Amplitude and phase of the sine that makes the filter show `re` and `im`.
 

@@ -6,57 +6,25 @@ write the file can also make a new, consistent one. Against that, keep the
 `LedgerReport.head` of a session somewhere else.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from math import isfinite
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from bci_core.clock import Clock
 from bci_core.errors import LedgerError, SessionError
+from bci_core.record.ledger_format import LedgerRow, from_line, is_intact, plain, to_line
+
+__all__ = ["GENESIS", "Ledger", "LedgerReport", "LedgerRow", "read_ledger", "verify_ledger"]
 
 GENESIS = "0" * 64
 """What the first row is chained to."""
 
 LAST_EVENT = "session.end"
 """The row that closes a ledger; nothing may follow it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One thing that happened.
-
-    Attributes
-    ----------
-    seq : int
-        Number of the row, from 1: also its line in the file.
-    lsl_s : float
-        When the row was written, on the LSL clock. `data` has the times of the thing itself.
-    utc : str
-        The same moment, ISO 8601, for people.
-    actor : str
-        Who: ``supervisor``, ``loop``, ``stimulator``, ``operator``.
-    event : str
-        What: ``armed``, ``decision``, …
-    data : dict
-        The particulars. A time that never came is None.
-    prev, hash : str
-        SHA-256, in hexadecimal, of the row before and of this one without `hash`.
-    """
-
-    seq: int
-    lsl_s: float
-    utc: str
-    actor: str
-    event: str
-    data: dict[str, Any]
-    prev: str
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +119,8 @@ class Ledger:
         """
         with self._lock:
             self._check_usable()
+            if not isinstance(data, Mapping):
+                raise TypeError(f"{event}: data are named values, not {type(data).__name__}")
             if self._ended:
                 raise LedgerError(f"{self._path}: nothing may follow {LAST_EVENT!r}")
             row = {
@@ -159,13 +129,13 @@ class Ledger:
                 "utc": self._clock.utc().isoformat(timespec="microseconds"),
                 "actor": actor,
                 "event": event,
-                "data": _plain(data, event),
+                "data": plain(data, event),
                 "prev": self._head,
             }
-            row["hash"] = _digest(row)
-            self._write(_line(row) + b"\n")
+            line, digest = to_line(row)
+            self._write(line + b"\n")
             self._rows += 1
-            self._head = row["hash"]
+            self._head = digest
             self._ended = event == LAST_EVENT
             if durable or self._ended:
                 self._sync()
@@ -263,7 +233,7 @@ def verify_ledger(path: Path) -> LedgerReport:
             raise _altered(path, number, f"is numbered {row.seq}: rows are missing, moved or added")
         if row.prev != head:
             raise _altered(path, number, "is not chained to the row before it")
-        if not _is_intact(row, line):
+        if not is_intact(row, line):
             raise _altered(path, number, "does not match its hash: it was changed")
         head = row.hash
         closed = row.event == LAST_EVENT
@@ -281,74 +251,12 @@ def _lines(path: Path) -> tuple[list[bytes], bool]:
     return whole, bool(rest)
 
 
-_TYPES: dict[str, type] = {
-    "seq": int,
-    "lsl_s": float,
-    "utc": str,
-    "actor": str,
-    "event": str,
-    "data": dict,
-    "prev": str,
-    "hash": str,
-}
-
-
 def _parse(path: Path, number: int, line: bytes) -> LedgerRow:
     try:
-        fields = json.loads(line, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise _altered(path, number, f"is not JSON ({error})") from error
-    if not isinstance(fields, dict) or list(fields) != list(_TYPES):
-        raise _altered(path, number, f"does not have the fields {', '.join(_TYPES)}")
-    for name, wanted in _TYPES.items():
-        if type(fields[name]) is not wanted:
-            raise _altered(path, number, f"has {fields[name]!r:.40} as its {name!r}")
-    return LedgerRow(**fields)
-
-
-def _is_intact(row: LedgerRow, line: bytes) -> bool:
-    """The content gives the hash, and the line is the one way to write that content."""
-    content = asdict(row)
-    try:
-        as_written = _line(content)
-    except ValueError:  # a number that JSON can spell and a float cannot hold
-        return False
-    claimed = content.pop("hash")
-    return line == as_written and claimed == _digest(content)
+        return from_line(line)
+    except ValueError as error:
+        raise _altered(path, number, str(error)) from error
 
 
 def _altered(path: Path, number: int, what: str) -> SessionError:
     return SessionError(f"{path}: row {number} {what}")
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _json(value: Any) -> bytes:
-    """Sorted keys and no spaces; floats by repr, so that they read back to the bit."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_json(content)).hexdigest()
-
-
-def _line(row: Mapping[str, Any]) -> bytes:
-    """A row as it stands in the file: its own fields in reading order, those of `data` sorted."""
-    return b"{" + b",".join(f'"{name}":'.encode() + _json(row[name]) for name in _TYPES) + b"}"
-
-
-def _plain(value: Any, where: str) -> Any:
-    """The same value in JSON's own types; NaN and infinity become null."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()  # of numpy
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part, f"{where}.{key}") for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part, f"{where}[{i}]") for i, part in enumerate(value)]
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    raise TypeError(f"{where}: a ledger cannot hold {type(value).__name__}")

@@ -93,7 +93,9 @@ _OF_CLASS = {
         "pulse_rate_hz": _RNS_RATE,
         "pulses_per_train": _CERESTIM_PULSES,
         "train_s": Default(3.0, "Elemem: longest theta-burst stimulus"),
-        "charge_per_hour_uc": Default(2700.0, "policy: 180 trains of 0.5 mA, 300 us, 200 Hz, 0.5 s"),
+        "charge_per_hour_uc": Default(
+            2700.0, "policy: 180 trains of 0.5 mA, 300 us, 200 Hz, 0.5 s"
+        ),
         "on_time_per_hour_s": Default(90.0, "policy: 180 trains of 0.5 s"),
     },
     ElectrodeClass.ECOG: {

@@ -4,8 +4,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic_core.core_schema import ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from bci_core.errors import SafetyError
 from bci_core.safety.electrodes import (
@@ -204,8 +210,8 @@ class SafetyEnvelope:
     Raises
     ------
     SafetyError
-        A limit is NaN, infinite, zero or negative, or the area rules do not belong to the
-        class. All are named.
+        A limit or the area is NaN, infinite, zero or negative, or the area rules do not
+        belong to the class. All are named.
     """
 
     electrode_class: ElectrodeClass
@@ -235,6 +241,11 @@ class SafetyEnvelope:
             for key, value in self.limits().items()
             if not (isfinite(value) and value > 0.0)
         ]
+        if not (isfinite(self.electrode_area_cm2) and self.electrode_area_cm2 > 0.0):
+            wrong.append(
+                f"electrode_area: {self.electrode_area_cm2:g} cm2 is no area; give a finite "
+                "number above 0"
+            )
         if has_area_rules(self.electrode_class) is (self.area_rules is None):
             wrong.append(
                 "charge_density (uC/cm2) and shannon_k are rules for macro, depth and ecog "

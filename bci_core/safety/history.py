@@ -112,9 +112,7 @@ class TrainHistory:
         return expired
 
 
-def _shares(
-    program: StimProgram, programs: Sequence[StimProgram]
-) -> dict[int, tuple[int, ...]]:
+def _shares(program: StimProgram, programs: Sequence[StimProgram]) -> dict[int, tuple[int, ...]]:
     """Which programs load the electrodes of `program`: one electrode for each different set."""
     first_with: dict[tuple[int, ...], int] = {}
     for electrode in program.electrodes:

@@ -59,17 +59,15 @@ class Wired:
 
     loop: ClosedLoop
     gate: SafetyGate
-    arming: Arming
     protocol: StimProtocol
 
 
-def wire(rig: Rig, link: StimulatorLink, arming: Arming | None = None) -> Wired:
-    """Policy, protocol, gate and arming around a link."""
-    arming = arming or Arming(rig.arming)
+def wire(rig: Rig, link: StimulatorLink, arming: Arming) -> Wired:
+    """Policy, protocol and gate around a link."""
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
     gate = SafetyGate(envelope, proto.programs(), link, arming)
-    return Wired(ClosedLoop(StandardPolicy(rig.policy), proto, gate), gate, arming, proto)
+    return Wired(ClosedLoop(StandardPolicy(rig.policy), proto, gate), gate, proto)
 
 
 def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:

@@ -1,6 +1,7 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from math import isfinite, nan
 from typing import Any
 
@@ -11,6 +12,7 @@ from bci_core.config.rig import Rig
 from bci_core.control.journal import Journal
 from bci_core.errors import BciError, RunError
 from bci_core.events import Delivery, Situation
+from bci_core.safety.arming import Arming, ArmingState
 from bci_core.session import build
 
 SLICE_S = 0.02
@@ -60,8 +62,9 @@ class LiveLoop:
         self._link = link
         self._emit = emit
         self._clock = clock
-        wired = build.wire(rig, link)
-        self._loop, self._gate, self.arming = wired.loop, wired.gate, wired.arming
+        self.arming = Arming(rig.arming)
+        wired = build.wire(rig, link, self.arming)
+        self._loop, self._gate = wired.loop, wired.gate
         capabilities = link.load(wired.protocol.programs())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
@@ -87,6 +90,7 @@ class LiveLoop:
     def _measure_ages(self) -> list[float]:
         """Ages of samples on arrival: the part of the delay before the detector."""
         ages_s: list[float] = []
+        self.begin()  # what queued up while connecting is not fresh
         until_s = self._clock.now_s() + MEASURE_S
         while len(ages_s) < MEASURE_BLOCKS and self._clock.now_s() < until_s:
             chunk = self._inlet.read(SLICE_S)
@@ -112,7 +116,9 @@ class LiveLoop:
                 self._first_sample_s = wake.first_sample_s
                 self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
             now_s = self._clock.now_s()
-            self.arming.samples(min(wake.last_sample_s + self._offset_s, now_s))
+            # Old samples that still come in are no sign of life.
+            if now_s - (wake.last_sample_s + self._offset_s) <= self.rig.arming.stale_after_s:
+                self.arming.samples(now_s)
         for detection in wake.detections:
             now_s = self._clock.now_s()
             disarmed = self.arming.check(now_s)
@@ -124,15 +130,15 @@ class LiveLoop:
 
     def arm(self, actor: str) -> str:
         """Arm gate and device; why not, or ""."""
-        now_s = self._clock.now_s()
         try:
-            self.arming.arm(self.rig.arming.lease_s, actor, now_s)
+            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s())
             self._link.arm(self.rig.session.device_lease_s)
         except BciError as error:
             self.arming.disarm("not_armed", self._clock.now_s())
+            self._tell_transitions()
             return str(error)
         self._disarmed = ""
-        self._emit("armed", {"actor": actor, "lease_s": self.rig.arming.lease_s})
+        self._tell_transitions()
         return ""
 
     def disarm(self, reason: str) -> None:
@@ -140,9 +146,9 @@ class LiveLoop:
         if self._disarmed:
             return
         self._disarmed = reason
-        self.arming.disarm(reason, self._clock.now_s())
         self._link.disarm(reason)
-        self._emit("disarmed", {"reason": reason})
+        self.arming.disarm(reason, self._clock.now_s())
+        self._tell_transitions()
 
     @property
     def disarmed(self) -> str:
@@ -188,12 +194,24 @@ class LiveLoop:
     def _keep_house(self) -> None:
         if self._disarmed:
             return
+        now_s = self._clock.now_s()
+        self._gate.overdue(now_s)
         device = self._link.disarmed_reason()
-        reason = f"device: {device}" if device else self.arming.check(self._clock.now_s())
+        reason = f"device: {device}" if device else self.arming.check(now_s)
         if reason:
             self.disarm(reason)
         else:
             self._link.renew()
+
+    def _tell_transitions(self) -> None:
+        for event, data in transition_rows(self.arming):
+            self._emit(event, data)
+
+
+def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
+    """Ledger rows of what the arming has been through since the last call."""
+    event = {ArmingState.ARMED: "armed", ArmingState.DISARMED: "disarmed"}
+    return [(event.get(t.after, "latched"), asdict(t)) for t in arming.drain()]
 
 
 def _quantiles(values_s: Any) -> dict[str, float]:

@@ -30,14 +30,18 @@ _IFF_UP = 0x1
 def describe(lsl: LslSettings) -> dict[str, str]:
     """What holds for the wire of a session with these settings, for report and doctor."""
     confined = lsl.resolve_scope == "machine" and lsl.listen_address.startswith("127.")
-    private = bool(os.environ.get(PRIVATE))
     return {
         "discovery": "this machine only" if confined else f"scope {lsl.resolve_scope}",
         "data ports": "own network namespace: closed to everything outside the session"
-        if private
+        if is_private()
         else "plaintext, listening on every interface; close them with a firewall or --private",
         "commands": "CURVE keys made for this session; an unknown key is refused",
     }
+
+
+def is_private() -> bool:
+    """Whether this process is inside such a namespace."""
+    return bool(os.environ.get(PRIVATE))
 
 
 def run_private(arguments: Sequence[str]) -> int:
@@ -80,7 +84,9 @@ def _namespaced(command: Sequence[str]) -> subprocess.Popen[bytes]:
     try:
         # A fresh child has one thread, which a new user namespace requires.
         return subprocess.Popen(  # noqa: S603 - this program itself
-            command, env=environment, preexec_fn=_enter_namespace  # noqa: PLW1509
+            command,
+            env=environment,
+            preexec_fn=_enter_namespace,  # noqa: PLW1509
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise InputError(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,15 @@ class NodeProcess:
         """Whether the process is still there."""
         return self._process.poll() is None
 
+    def wait(self) -> None:
+        """Collect the process once its pipe has closed."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)
+
+    def close(self) -> None:
+        """Give back the pipe it was heard through."""
+        os.close(self.fileno)
+
     def memory_kib(self) -> float:
         """Resident memory, or NaN when the process is gone."""
         try:
@@ -104,5 +114,3 @@ class NodeProcess:
             raise NodeError(
                 f"{self.role} process did not end within {timeout_s:g} s and was killed"
             ) from None
-        finally:
-            os.close(self.fileno)

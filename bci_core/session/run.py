@@ -8,8 +8,8 @@ from typing import Any
 from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
-from bci_core.config.rig import Rig
-from bci_core.errors import BciError
+from bci_core.config.rig import PARTS, Rig
+from bci_core.errors import BciError, LedgerError
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.report.html import write_report
@@ -55,18 +55,28 @@ def run_session(
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
     folder.lsl_config.write_text(lsl_text, "utf-8")
-    rig_text = dump_rig(rig)
-    folder.rig.write_text(rig_text, "utf-8")
-    write_provenance(folder.provenance, rig)
-    ledger = Ledger(folder.ledger, clock)
-    open_ledger(ledger, rig, rig_text)
+    ledger = open_session(folder, rig, clock)
     progress.say(f"session {folder.path}")
     ending = Supervisor(rig, folder, ledger, clock, progress, duration_s).run()
     return Finished(folder, ending, finish(folder, progress))
 
 
-def open_ledger(ledger: Ledger, rig: Rig, rig_text: str) -> None:
-    """What is settled before anything starts: the rig, its limits and who moved them."""
+def open_session(folder: SessionFolder, rig: Rig, clock: Clock) -> Ledger:
+    """Write down what is settled before anything starts: rig, origins, limits.
+
+    Raises
+    ------
+    LedgerError
+        The folder cannot be written.
+    """
+    rig_text = dump_rig(rig)
+    try:
+        folder.logs.mkdir(exist_ok=True)
+        folder.rig.write_text(rig_text, "utf-8")
+        write_provenance(folder.provenance, *origins(rig))
+    except OSError as error:
+        raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
+    ledger = Ledger(folder.ledger, clock)
     envelope = SafetyEnvelope.from_settings(rig.safety)
     start = {
         "name": rig.name,
@@ -79,9 +89,22 @@ def open_ledger(ledger: Ledger, rig: Rig, rig_text: str) -> None:
     ledger.append("session.start", "supervisor", start)
     uses = worst_case(build.protocol(rig).programs(), envelope)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
-    if envelope.overrides:
-        ledger.append("safety.override", "supervisor", asdict(envelope)["overrides"])
+    for override in envelope.overrides:
+        ledger.append("safety.override", "supervisor", asdict(override))
     ledger.sync()
+    return ledger
+
+
+def origins(rig: Rig) -> tuple[dict[str, int], dict[str, str]]:
+    """Seeds, and which package each part comes from."""
+    seeds = {"policy": rig.policy.seed}
+    parts = {}
+    for section in PARTS:
+        part = getattr(rig, section)
+        parts[section] = f"{part.name} ({registry.origin(section, part.name)})"
+        if hasattr(part.settings, "seed"):
+            seeds[section] = part.settings.seed
+    return seeds, parts
 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:

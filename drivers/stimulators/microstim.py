@@ -21,6 +21,7 @@ from drivers.stimulators.microstim_settings import MAX_SCHEDULED, MicrostimSetti
 from drivers.stimulators.microstim_train import ScheduledTrain, seconds, tick_at, tick_from
 
 _RATE_WINDOW = tick_from(60.0)
+_BEFORE_ANY_TIME = tick_at(-1e9)
 
 
 class Microstim:
@@ -46,7 +47,7 @@ class Microstim:
         self._disarmed = "not armed yet"
         self._lease = 0
         self._lease_end = 0
-        self._now = tick_at(-1e9)
+        self._now = _BEFORE_ANY_TIME
         self._last_seq = 0
         self._trains: list[ScheduledTrain] = []  # in the order of their onsets
         self._onsets: list[int] = []  # of the last minute and of what is scheduled, sorted
@@ -164,12 +165,13 @@ class Microstim:
             )
         if not (isfinite(trigger.at_s) and isfinite(trigger.deadline_s)):
             return Refusal("not_finite", trigger.at_s, trigger.deadline_s, "s", where)
-        start_s = max(trigger.at_s, now_s + latency_s)
-        if start_s > trigger.deadline_s:
-            return Refusal("deadline", start_s - trigger.deadline_s, 0.0, "s late", where)
+        start_s = max(trigger.at_s, now_s + latency_s, seconds(self._now))
         if start_s - now_s > self.settings.max_ahead_s:
             return Refusal("ahead", start_s - now_s, self.settings.max_ahead_s, "s", where)
         train = ScheduledTrain(trigger, program.train, tick_from(start_s), latency_s)
+        late_s = seconds(train.onset) - trigger.deadline_s
+        if late_s > 0.0:
+            return Refusal("deadline", late_s, 0.0, "s late", where)
         return self._crowding(train, where) or train
 
     def _crowding(self, new: ScheduledTrain, where: str) -> Refusal | None:

@@ -73,7 +73,7 @@ def _range_refusals(program: StimProgram, able: Capabilities) -> list[Refusal]:
 def _electrode_refusals(program: StimProgram, able: Capabilities) -> list[Refusal]:
     where = _name(program)
     refusals = [
-        Refusal("electrode", electrode, able.n_channels, "channel", where)
+        Refusal("electrode", electrode, able.n_channels if electrode > 0 else 1, "channel", where)
         for electrode in program.electrodes
         if not 1 <= electrode <= able.n_channels
     ]

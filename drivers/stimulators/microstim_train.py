@@ -28,6 +28,7 @@ def tick_from(time_s: float) -> int:
 
 
 def seconds(tick: int) -> float:
+    """When a tick begins."""
     return tick / _TICKS_PER_S
 
 

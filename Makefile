@@ -1,0 +1,53 @@
+# `make` alone lists the verbs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types imports format bench docs clean
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(VENV)/installed ## run the default session for 20 s, on simulated hardware
+	$(BIN)/bci run theta-phase --duration 20
+
+test: $(VENV)/installed-dev ## everything the tests check, with coverage of the safety code
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(BIN)/python tests/coverage_gate.py .coverage.json
+
+check: lint types imports ## lint, types and import contract
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev ## rewrite the code as the formatter likes it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed ## measure latency beside the bare transport
+	$(BIN)/bci bench latency
+
+docs: $(VENV)/installed-dev ## run every command of the documents
+	$(BIN)/python -m pytest tests/docs
+
+clean: ## remove what can be made again; recordings in sessions/ stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""``bci``: the commands, and the one place where errors become messages and exit statuses."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from bci_core import __version__
+from bci_core.cli import bench, look, node, records, replay, run
+from bci_core.errors import BciError
+
+app = typer.Typer(
+    name="bci",
+    help="Closed-loop brain–computer interface middleware. Research software: everything is "
+    "simulated unless a rig names a real device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(bench.app, name="bench")
+app.add_typer(records.ledger_app, name="ledger")
+for module in (run, look, replay, records, node):
+    for command in module.COMMANDS:
+        app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"bci {__version__}")  # noqa: T201 - the answer itself
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 a failed run, 2 bad input, 128 + n stopped by signal n."""
+    try:
+        app()
+    except BciError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"bci: {error}", markup=False)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The figures of a session, from its files alone, so that they can be made again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bci_core.errors import SessionError
+from bci_core.events import Outcome
+from bci_core.report.achieved_phase import achieved_phase
+from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
+from bci_core.report.latency import judge, quantiles, stage_times_ms
+from bci_core.report.trace import Data, Trace, column, number
+
+INCOMPLETE = "incomplete"
+"""Status of a session whose ledger nobody closed."""
+
+
+def summarise(files: SessionFiles) -> dict[str, Any]:
+    """Figures of a session.
+
+    Returns
+    -------
+    dict
+        As written to ``summary.json``; see ``docs/session-folder.md`` for each key.
+
+    Raises
+    ------
+    SessionError
+        The ledger is missing or was altered.
+    """
+    return summary_of(read_evidence(files))
+
+
+def write_summary(files: SessionFiles) -> dict[str, Any]:
+    """`summarise`, and write ``summary.json``.
+
+    Raises
+    ------
+    SessionError
+        As `summarise`; or the file cannot be written.
+    """
+    made = summarise(files)
+    write_text(files.summary, json.dumps(made, indent=2, allow_nan=False) + "\n")
+    return made
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a session folder.
+
+    Raises
+    ------
+    SessionError
+        It cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SessionError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def summary_of(evidence: Evidence) -> dict[str, Any]:
+    """Figures of a session whose files have been read."""
+    told = evidence.trace
+    latency_ms = {key: quantiles(values) for key, values in stage_times_ms(told).items()}
+    phase = achieved_phase(evidence)
+    status, reason = _ending(told)
+    samples, lost = _samples(evidence)
+    return {
+        "name": told.name,
+        "status": status,
+        "reason": reason,
+        "simulated": told.simulated,
+        "duration_s": _duration_s(told),
+        "to_armed_s": _or_none(told.end.get("to_armed_s")),
+        "cold_cache": told.end.get("cold_cache"),
+        "samples": samples,
+        "samples_lost": lost,
+        "sample_faults": {
+            key: told.samples.get(key) for key in ("gaps", "not_finite", "flat", "railed")
+        },
+        "detections": told.n_detections,
+        "triggers": len(told.triggers),
+        "delivered": len(told.with_outcome(Outcome.DELIVERED)),
+        "sham": len(told.with_outcome(Outcome.SHAM)),
+        "aborted": len(told.with_outcome(Outcome.ABORTED)),
+        "unaccounted": told.unaccounted,
+        "refused": told.refused(),
+        "latency_ms": latency_ms,
+        "budget": judge(evidence.section("budget"), latency_ms),
+        "phase": phase.figures() if phase is not None else None,
+        "charge_uc": float(np.nansum(column(told.outcomes, "charge_uc"))),
+        "safety": {
+            "worst_case": [{**use, "used": used_fraction(use)} for use in told.worst_case],
+            "overrides": [dict(override) for override in told.overrides],
+        },
+        "memory": _memory(told.memory),
+        "faults": [event.text for event in told.events if event.kind == "fault"],
+        "recording_problem": evidence.recording_problem or None,
+        "ledger": {
+            "rows": evidence.ledger.rows,
+            "head": evidence.ledger.head,
+            "closed": evidence.ledger.closed,
+        },
+    }
+
+
+def used_fraction(use: Mapping[str, Any]) -> float | None:
+    """Share of a limit that is used, by charge for Shannon's k, which is a logarithm of it.
+
+    k = log10(Q^2 / A), so at a given area the charge goes with 10^(k / 2).
+    """
+    value, bound = number(use.get("value")), number(use.get("bound"))
+    if not (isfinite(value) and isfinite(bound)):
+        return None
+    if use.get("limit") == "shannon_k":
+        return float(10.0 ** ((value - bound) / 2.0))
+    return value / bound if bound > 0.0 else None
+
+
+def _ending(told: Trace) -> tuple[str, str]:
+    if not told.end:
+        return INCOMPLETE, "the ledger was never closed: the session was killed, or still runs"
+    return str(told.end.get("status", "")), str(told.end.get("reason", ""))
+
+
+def _duration_s(told: Trace) -> float:
+    """Time from first arming to the end."""
+    if told.end:
+        return number(told.end.get("duration_s") or 0.0)
+    return told.ended_s - told.armed[0].from_s if told.armed else 0.0
+
+
+def _samples(evidence: Evidence) -> tuple[int | None, int | None]:
+    """Counts of the loop; those of the recording where the loop did not live to tell."""
+    told, recording = evidence.trace.samples, evidence.recording
+    if told:
+        return told.get("samples"), told.get("lost")
+    if recording is None:
+        return None, None
+    steps = np.rint(np.diff(recording.times_s) * recording.info.rate_hz)
+    return len(recording.times_s), int(np.sum(np.maximum(steps - 1.0, 0.0)))
+
+
+def _memory(rows: Sequence[Data]) -> dict[str, float | int | None]:
+    """Resident memory of the loop's process, and its slope by least squares."""
+    times_s, rss_kib = column(rows, "lsl_s"), column(rows, "rss_kib")
+    known = np.isfinite(times_s) & np.isfinite(rss_kib)
+    times_s, rss_kib = times_s[known], rss_kib[known]
+    span_s = float(np.ptp(times_s)) if len(times_s) else 0.0
+    slope = None
+    if span_s > 0.0:
+        t = times_s - times_s.mean()
+        slope = float(60.0 * (t @ rss_kib) / (t @ t))
+    return {
+        "slope_kib_per_min": slope,
+        "n": len(times_s),
+        "span_s": span_s,
+        "first_kib": float(rss_kib[0]) if len(rss_kib) else None,
+        "last_kib": float(rss_kib[-1]) if len(rss_kib) else None,
+        "max_kib": float(rss_kib.max()) if len(rss_kib) else None,
+    }
+
+
+def _or_none(value: Any) -> float | None:
+    known = number(value)
+    return known if isfinite(known) else None

@@ -1,0 +1,197 @@
+"""Amplifier, loop and stimulator in one process on a virtual clock."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bci_core import registry
+from bci_core.clock import Clock, VirtualClock
+from bci_core.config.rig import Part, Rig
+from bci_core.contracts import Amplifier
+from bci_core.control.direct_link import DirectLink
+from bci_core.control.journal import ROW, Journal
+from bci_core.errors import InputError, SafetyError
+from bci_core.events import Delivery, Situation
+from bci_core.record.ledger import Ledger
+from bci_core.record.xdf_writer import XdfStream, XdfWriter
+from bci_core.safety.arming import Arming
+from bci_core.session import build
+from bci_core.session.folder import SessionFolder
+from bci_core.session.live_loop import LEAD_MARGIN_S, transition_rows
+from bci_core.session.run import finish, open_session
+from bci_core.session.supervisor import Progress
+
+READ_S = 0.02
+SHOW_EVERY_S = 10.0
+SAMPLES, EVENTS, ROWS = range(3)
+
+
+def simulate_session(
+    rig: Rig, source: str, out: Path, progress: Progress, duration_s: float
+) -> tuple[SessionFolder, dict[str, Any]]:
+    """Run a rig as fast as the processor allows; the session folder is a real one.
+
+    Raises
+    ------
+    InputError
+        The amplifier has no life without real time, and no stand-in.
+    SafetyError
+        The loop or the device does not arm.
+    """
+    clock = VirtualClock(start_s=1000.0)
+    amplifier = on_virtual_clock(rig, clock)
+    build.check(rig, source, clock)
+    folder = SessionFolder.create(out, rig.name, clock)
+    ledger = open_session(folder, rig, clock)
+    _Simulation(rig, folder, ledger, amplifier, clock, progress).run(duration_s)
+    return folder, finish(folder, progress)
+
+
+def on_virtual_clock(rig: Rig, clock: Clock) -> Amplifier:
+    """The rig's amplifier, or the stand-in it names, on a clock of our own."""
+    part = registry.load("amplifier", rig.amplifier.name)
+    if getattr(part, "any_clock", False):
+        return build.amplifier(rig, clock)
+    stand_in: Part | None = None
+    if hasattr(part, "stand_in"):
+        stand_in = part.stand_in(rig.amplifier.settings)
+    if stand_in is None:
+        raise InputError(
+            f"amplifier {rig.amplifier.name!r} runs in real time only; simulate with "
+            "'recording' or 'sine', or run it live with bci run"
+        )
+    made: Amplifier = registry.load("amplifier", stand_in.name)(stand_in.settings, clock)
+    return made
+
+
+class _Simulation:
+    def __init__(
+        self,
+        rig: Rig,
+        folder: SessionFolder,
+        ledger: Ledger,
+        amplifier: Amplifier,
+        clock: VirtualClock,
+        progress: Progress,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._progress = progress
+        self._amplifier = amplifier
+        self._info = amplifier.open()
+        self._link = DirectLink(build.stimulator(rig), clock)
+        self._arming = Arming(rig.arming)
+        self._wired = build.wire(rig, self._link, self._arming)
+        capabilities = self._link.load(self._wired.protocol.programs())
+        self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
+        self._sensing = build.sensing(rig, self._info, self._lead_s)
+        self._rig = rig
+        labels, units = zip(*ROW, strict=True)
+        streams = [
+            XdfStream(
+                rig.name,
+                self._info.kind,
+                "float32",
+                self._info.channels,
+                (self._info.unit,) * len(self._info.channels),
+                self._info.rate_hz,
+                self._info.manufacturer,
+            ),
+            XdfStream(f"{rig.name}-events", "Markers", "string", ("marker",), ("none",)),
+            XdfStream(f"{rig.name}-loop", "ClosedLoop", "double64", labels, units),
+        ]
+        self._xdf = XdfWriter(folder.xdf, streams)
+        self._journal = Journal(
+            self._emit,
+            lambda text, when_s: self._xdf.marker(EVENTS, when_s, text),
+            lambda row, when_s: self._xdf.numbers(ROWS, np.array([when_s]), row[None]),
+        )
+
+    def run(self, duration_s: float) -> None:
+        begun_s = self._clock.now_s()
+        shown_s = begun_s
+        with self._xdf:
+            while self._clock.now_s() - begun_s < duration_s and not self._amplifier.exhausted:
+                self._step()
+                if self._clock.now_s() - shown_s >= SHOW_EVERY_S:
+                    shown_s = self._clock.now_s()
+                    self._progress.show(self._state(shown_s - begun_s, duration_s))
+            self._arming.disarm("session_end", self._clock.now_s())
+            self._link.disarm("session_end")
+            self._listen()
+            self._journal.give_up("the simulation has ended")
+        self._tell_transitions()
+        self._emit("samples", asdict(self._sensing.counts()))
+        ended = "the recording has come to its end"
+        if not self._amplifier.exhausted:
+            ended = f"ran for {duration_s:g} simulated seconds"
+        told = {
+            "status": "completed",
+            "reason": ended,
+            "duration_s": self._clock.now_s() - begun_s,
+            "to_armed_s": None,
+            "rearms": 0,
+        }
+        self._ledger.append("session.end", "supervisor", told, durable=True)
+        self._ledger.close()
+
+    def _step(self) -> None:
+        chunk = self._amplifier.read(READ_S)
+        now_s = self._clock.now_s()
+        self._arming.heartbeat(now_s)
+        if chunk is not None:
+            self._xdf.numbers(SAMPLES, chunk.times_s, chunk.samples)
+            self._arming.samples(now_s)
+            if not self._sensing.counts().samples:
+                self._begin(float(chunk.times_s[0]))
+            for detection in self._sensing.update(chunk):
+                situation = Situation(now_s, now_s, now_s, self._arming.check(now_s))
+                self._journal.note_act(self._wired.loop.act(detection, situation), now_s)
+        self._listen()
+        reason = self._arming.check(now_s) or self._link.disarmed_reason()
+        if reason:
+            raise SafetyError(f"the simulated session was disarmed: {reason}")
+        self._link.renew()
+
+    def _begin(self, first_sample_s: float) -> None:
+        stream = {
+            "name": self._rig.name,
+            "rate_hz": self._info.rate_hz,
+            "channels": list(self._info.channels),
+            "unit": self._info.unit,
+        }
+        ready = {"stream": stream, "lead_s": self._lead_s, "clock_offset_s": 0.0}
+        self._emit("loop.ready", ready | {"first_sample_s": first_sample_s})
+        self._ledger.append("arm.intent", "supervisor", {"lease_s": self._rig.arming.lease_s})
+        self._arming.arm(self._rig.arming.lease_s, "simulation", self._clock.now_s())
+        self._link.arm(self._rig.session.device_lease_s)
+        self._tell_transitions()
+
+    def _listen(self) -> None:
+        for answer in self._link.poll():
+            self._journal.note(answer)
+            if isinstance(answer, Delivery):
+                self._wired.gate.note(answer)
+
+    def _tell_transitions(self) -> None:
+        for event, data in transition_rows(self._arming):
+            self._emit(event, data)
+
+    def _emit(self, event: str, data: dict[str, Any]) -> None:
+        self._ledger.append(event, "loop", data)
+
+    def _state(self, elapsed_s: float, duration_s: float) -> dict[str, Any]:
+        counts = self._sensing.counts()
+        return {
+            "elapsed_s": elapsed_s,
+            "duration_s": duration_s,
+            "samples": counts.samples,
+            "lost": counts.lost,
+            "detections": self._journal.counts["detections"],
+            "delivered": self._journal.counts["delivered"],
+            "sham": self._journal.counts["sham"],
+            "refused": dict(self._journal.refused),
+            "disarmed": self._arming.check(self._clock.now_s()),
+        }

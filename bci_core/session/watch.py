@@ -1,0 +1,80 @@
+"""What the supervisor looks at besides the nodes: disk, recorder, memory."""
+
+import shutil
+from math import isfinite
+from typing import Any
+
+from bci_core.clock import Clock
+from bci_core.errors import LedgerError, RunError
+from bci_core.session.folder import SessionFolder
+from bci_core.session.process import NodeProcess
+
+CHECK_EVERY_S = 1.0
+MEMORY_EVERY_S = 2.0
+STALLED_S = 5.0
+"""LabRecorder writes twice a second."""
+
+
+class Watch:
+    """Looks around about once a second.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+    recorder : LabRecorder
+    loop : NodeProcess
+    min_free_disk_mb : float
+    clock : Clock
+    """
+
+    def __init__(
+        self,
+        folder: SessionFolder,
+        recorder: Any,
+        loop: NodeProcess,
+        min_free_disk_mb: float,
+        clock: Clock,
+    ) -> None:
+        self._folder = folder
+        self._recorder = recorder
+        self._loop = loop
+        self._min_free_disk_mb = min_free_disk_mb
+        self._clock = clock
+        self._size = 0
+        self._grew_s = clock.now_s()
+        self._check_due_s = self._memory_due_s = clock.now_s()
+
+    def look(self) -> dict[str, float] | None:
+        """Check what is due; a reading of the loop's memory when that is due.
+
+        Raises
+        ------
+        LedgerError
+            The disk is almost full.
+        RunError
+            The recorder has ended, or writes nothing any more.
+        """
+        now_s = self._clock.now_s()
+        if now_s >= self._check_due_s:
+            self._check_due_s = now_s + CHECK_EVERY_S
+            self._check(now_s)
+        if now_s < self._memory_due_s:
+            return None
+        self._memory_due_s = now_s + MEMORY_EVERY_S
+        rss_kib = self._loop.memory_kib()
+        return {"lsl_s": now_s, "rss_kib": rss_kib} if isfinite(rss_kib) else None
+
+    def _check(self, now_s: float) -> None:
+        free_mb = shutil.disk_usage(self._folder.path).free / 1e6
+        if free_mb < self._min_free_disk_mb:
+            raise LedgerError(
+                f"disk almost full: {free_mb:.0f} MB free, limit {self._min_free_disk_mb:g} MB "
+                "(session.min_free_disk_mb); disarmed, what was written is kept"
+            )
+        if not self._recorder.running():
+            raise RunError("the recorder has ended; its words are in logs/recorder.log")
+        size = self._folder.xdf.stat().st_size
+        if size != self._size:
+            self._size, self._grew_s = size, now_s
+        elif now_s - self._grew_s > STALLED_S:
+            raise RunError(f"the recording has not grown for {STALLED_S:g} s; is the disk full?")

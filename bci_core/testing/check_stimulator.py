@@ -1,0 +1,76 @@
+"""Does a stimulator keep its contract? Plain functions, for any test framework or none.
+
+::
+
+    from bci_core.testing import check_stimulator
+
+    check_stimulator(lambda: MyStimulator(MyStimulator.Settings()))
+
+Each of `RULES` is a sentence of `bci_core.contracts.Stimulator`, checked on a
+time of its own making: nothing is waited for. It suits whatever has its time
+handed in, which is every driver and every model.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from bci_core.errors import BciError
+from bci_core.stimulus import StimProgram
+from bci_core.testing import stimulator_state_rules as state
+from bci_core.testing import stimulator_trigger_rules as triggers
+from bci_core.testing.stimulator_expectations import Make
+
+Rule = Callable[[Make, StimProgram | None], None]
+
+RULES: Final[tuple[Rule, ...]] = (
+    state.disarmed_at_rest,
+    state.arming_needs_a_program_and_a_lease,
+    state.over_limit_is_not_loaded,
+    state.off_step_is_refused,
+    state.amounts_must_be_numbers,
+    state.armed_is_locked,
+    state.lease_expires,
+    state.lease_end_aborts,
+    state.disarm_aborts_at_once,
+    state.disarm_drops_what_is_pending,
+    state.disarm_is_idempotent,
+    triggers.nothing_delivered_unless_armed,
+    triggers.at_s_is_honoured,
+    triggers.deadline_drops,
+    triggers.times_must_be_numbers,
+    triggers.sequence_counts_up,
+    triggers.unknown_program_is_refused,
+    triggers.sham_delivers_nothing,
+    triggers.lockout_is_kept,
+    triggers.one_delivery_a_trigger,
+    triggers.splitting_time_changes_nothing,
+)
+"""Every rule. Each can be called on its own, or parametrised over."""
+
+
+def check_stimulator(make: Make, program: StimProgram | None = None) -> None:
+    """Check every rule, and report all that are broken.
+
+    Parameters
+    ----------
+    make : callable
+        Returns a fresh, disarmed stimulator. Called at least once a rule.
+    program : StimProgram, optional
+        One the device accepts, of two pulses or more, lasting less than a quarter of
+        its longest lease. Without it one is made from the device's capabilities.
+
+    Raises
+    ------
+    AssertionError
+        Names each broken rule, and what the device did instead.
+    """
+    broken: list[str] = []
+    for rule in RULES:
+        try:
+            rule(make, program)
+        except (AssertionError, BciError) as error:
+            name = getattr(rule, "__name__", repr(rule))
+            broken.append(f"{name}: {type(error).__name__}: {error}")
+    if broken:
+        count = f"{len(broken)} of {len(RULES)} rules"
+        raise AssertionError(f"the stimulator breaks {count}:\n  " + "\n  ".join(broken))

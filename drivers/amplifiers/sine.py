@@ -1,0 +1,106 @@
+"""A simulated amplifier: on each channel a sine, an offset and white noise.
+
+By default like BrainFlow's synthetic board, whose first channel carries 5 Hz, the
+second 10 Hz, and so on; but on the clock it is handed, so it also runs in
+simulated time, and at any rate.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from bci_core.chunk import Chunk, StreamInfo
+from bci_core.clock import Clock
+from bci_core.contracts import AmplifierCounters
+from bci_core.errors import DeviceError
+
+MAX_CHUNK = 1024
+"""Most samples of one `read`; what is due beyond that comes with the next."""
+
+
+class SineSettings(BaseModel):
+    """Section ``[amplifier]`` of a rig with ``driver = "sine"``.
+
+    Attributes
+    ----------
+    rate_hz : float
+    channels : tuple of str
+        Labels.
+    frequency_hz : float
+        Of the first channel; channel *k* has *k* times as much.
+    amplitude_uv, offset_uv, noise_uv : float
+        Peak of the sine, mean, and standard deviation of the noise. The defaults were
+        measured on BrainFlow's synthetic board, first channel.
+    seed : int
+        Of the noise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate_hz: float = Field(default=250.0, gt=0.0, le=100_000.0)
+    channels: tuple[str, ...] = Field(default=("Fz", "C3", "Cz", "C4"), min_length=1)
+    frequency_hz: float = Field(default=5.0, gt=0.0, le=10_000.0)
+    amplitude_uv: float = Field(default=14.2, gt=0.0, le=1e6)
+    offset_uv: float = Field(default=10.0, ge=-1e6, le=1e6)
+    noise_uv: float = Field(default=0.3, ge=0.0, le=1e6)
+    seed: int = Field(default=0, ge=0)
+
+
+class SineGenerator:
+    """Releases sample *k* at *t0* + *k* / rate, on real or virtual time."""
+
+    Settings: ClassVar[type[BaseModel]] = SineSettings
+    publishes_itself: ClassVar[bool] = False
+    any_clock: ClassVar[bool] = True
+
+    def __init__(self, settings: Any, clock: Clock) -> None:
+        self._settings: SineSettings = settings
+        self._clock = clock
+        self._random = np.random.default_rng(settings.seed)
+        harmonics = np.arange(1, len(settings.channels) + 1)
+        self._radians_per_sample = (
+            2.0 * np.pi * settings.frequency_hz * harmonics / settings.rate_hz
+        )
+        self._t0_s: float | None = None
+        self.counters = AmplifierCounters()
+        self.exhausted = False
+
+    def describe(self) -> StreamInfo:
+        return StreamInfo(
+            name="sine",
+            rate_hz=self._settings.rate_hz,
+            channels=self._settings.channels,
+            source_id=f"sine-{self._settings.seed}",
+            manufacturer="simulated",
+        )
+
+    def open(self) -> StreamInfo:
+        self._t0_s = self._clock.now_s()
+        self.counters = AmplifierCounters()
+        return self.describe()
+
+    def read(self, wait_s: float) -> Chunk | None:
+        if self._t0_s is None:
+            raise DeviceError("the sine generator is not open; open it first")
+        due_s = self._t0_s + self.counters.samples / self._settings.rate_hz
+        until_s = self._clock.now_s() + wait_s
+        self._clock.sleep_until(min(due_s, until_s))
+        if due_s > until_s:
+            return None
+        elapsed_s = self._clock.now_s() - self._t0_s
+        # The first has been waited for, even where the clock rounds to just before it.
+        due = max(1, int(elapsed_s * self._settings.rate_hz) + 1 - self.counters.samples)
+        index = self.counters.samples + np.arange(min(due, MAX_CHUNK))
+        self.counters.samples += len(index)
+        return Chunk(self._samples(index), self._t0_s + index / self._settings.rate_hz)
+
+    def close(self) -> None:
+        self._t0_s = None
+
+    def _samples(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        s = self._settings
+        sines = s.amplitude_uv * np.sin(np.outer(index, self._radians_per_sample))
+        noise = s.noise_uv * self._random.standard_normal(sines.shape)
+        return np.ascontiguousarray(s.offset_uv + sines + noise, dtype=np.float32)

@@ -1,0 +1,152 @@
+"""The stimulator's end of the command path, without a socket: frames in, frames out."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from math import isfinite
+from typing import Any, Final
+
+from bci_core.contracts import Stimulator
+from bci_core.errors import DeviceError, SafetyError
+from streams.command_frames import (
+    Kind,
+    acceptance_frame,
+    delivery_frame,
+    json_frame,
+    ping_frame,
+    state_frame,
+    token_from,
+    trigger_from,
+)
+from streams.command_requests import (
+    VERSION,
+    Arm,
+    Disarm,
+    FrameError,
+    Hello,
+    Load,
+    Reply,
+    Request,
+    request_from,
+)
+
+OnEvent = Callable[[str, dict[str, Any]], None]
+"""Takes the name of an event and its data, fit for JSON."""
+
+HOST_LOST: Final = "host lost"
+"""Why a device whose host has gone is not armed."""
+
+
+class CommandHandler:
+    """Drives one stimulator by the frames of one client.
+
+    Parameters
+    ----------
+    stimulator : Stimulator
+    on_event : callable (str, dict)
+        Is told ``loaded``, ``device_armed``, ``device_disarmed``, ``delivery``,
+        ``device_failed``, ``malformed`` and ``client_lost``, after the fact.
+    """
+
+    def __init__(self, stimulator: Stimulator, on_event: OnEvent) -> None:
+        self._stimulator = stimulator
+        self._on_event = on_event
+        self._told = stimulator.disarmed_reason()
+
+    def answer(self, frame: bytes, now_s: float) -> bytes | None:
+        """Do what a frame says; the frame to send back before anything else is done.
+
+        A frame that is not exactly right does nothing but be reported.
+        """
+        try:
+            match frame[0] if frame else 0:
+                case Kind.TRIGGER:
+                    return acceptance_frame(self._stimulator.trigger(trigger_from(frame), now_s))
+                case Kind.RENEW if len(frame) == 1:
+                    self._stimulator.renew(now_s)
+                    return None
+                case Kind.PING:
+                    return ping_frame(Kind.PONG, token_from(frame))
+                case Kind.REQUEST:
+                    return json_frame(self._serve(request_from(frame[1:]), now_s))
+                case kind:
+                    raise FrameError(f"{len(frame)} bytes of kind {kind}")
+        except FrameError as wrong:
+            self._on_event("malformed", {"why": str(wrong)})
+        except DeviceError as failure:
+            self._fail(failure, now_s)
+        return None
+
+    def news(self, now_s: float) -> list[bytes]:
+        """Let the device run on to now; what there is to tell the client."""
+        frames: list[bytes] = []
+        try:
+            for delivery in self._stimulator.advance(now_s):
+                frames.append(delivery_frame(delivery))
+                told = {k: _finite(v) for k, v in asdict(delivery).items()}
+                self._on_event("delivery", told)
+        except DeviceError as failure:
+            self._fail(failure, now_s)
+        disarmed = self._stimulator.disarmed_reason()
+        if disarmed != self._told:
+            self._told = disarmed
+            frames.append(state_frame(disarmed))
+            if disarmed:
+                self._on_event("device_disarmed", {"reason": disarmed})
+            else:
+                self._on_event("device_armed", {})
+        return frames
+
+    def stop(self, reason: str, now_s: float) -> None:
+        """Disarm the device, whoever asks."""
+        self._stimulator.disarm(reason, now_s)
+
+    def lose_client(self, now_s: float) -> None:
+        """The client has gone: no current without a host."""
+        self.stop(HOST_LOST, now_s)
+        self._on_event("client_lost", {"at_s": now_s})
+
+    def next_event_s(self) -> float:
+        """When `news` will next have something to tell."""
+        return self._stimulator.next_event_s()
+
+    def _serve(self, request: Request, now_s: float) -> Reply:
+        try:
+            match request:
+                case Hello(version=version) if version != VERSION:
+                    return self._reply(
+                        request,
+                        "link",
+                        f"the client speaks version {version} of the command path, this "
+                        f"stimulator version {VERSION}; install the same version on both sides",
+                    )
+                case Load(programs=programs):
+                    self._stimulator.load(programs)
+                    self._on_event("loaded", {"programs": [p.name for p in programs]})
+                case Arm(lease_s=lease_s):
+                    self._stimulator.arm(lease_s, now_s)
+                case Disarm(reason=reason):
+                    self.stop(reason, now_s)
+        except SafetyError as refusal:
+            return self._reply(request, "safety", str(refusal))
+        except DeviceError as failure:
+            return self._reply(request, "device", str(failure))
+        return self._reply(request)
+
+    def _reply(self, request: Request, error: str = "", message: str = "") -> Reply:
+        return Reply.model_validate(
+            {
+                "id": request.id,
+                "error": error,
+                "message": message,
+                "disarmed": self._stimulator.disarmed_reason(),
+                "capabilities": self._stimulator.capabilities,
+            }
+        )
+
+    def _fail(self, failure: DeviceError, now_s: float) -> None:
+        self._on_event("device_failed", {"why": str(failure)})
+        self.stop(f"device failed: {failure}", now_s)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not isfinite(value) else value

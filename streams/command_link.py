@@ -1,0 +1,306 @@
+"""The loop's end of the command path to a stimulator in another process."""
+
+from collections.abc import Callable, Sequence
+from math import ceil
+from typing import Final
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from bci_core.clock import Clock
+from bci_core.contracts import Capabilities
+from bci_core.errors import DeviceError, LinkError, SafetyError
+from bci_core.events import Acceptance, Delivery, Trigger
+from bci_core.stimulus import StimProgram
+from streams.admission import BUSY
+from streams.command_frames import (
+    RENEW_FRAME,
+    Kind,
+    acceptance_from,
+    delivery_from,
+    json_frame,
+    pack_trigger,
+    ping_frame,
+    reply_from,
+    state_from,
+    token_from,
+    trigger_buffer,
+)
+from streams.command_requests import Arm, Disarm, FrameError, Hello, Load, Reply, Request
+from streams.keys import SessionKeys, fingerprint
+from streams.sockets import next_event, readable
+
+_WATCHED = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_CLOSED
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
+_ERRORS = {"safety": SafetyError, "device": DeviceError, "link": LinkError}
+
+NEVER_MS: Final = 3_600_000
+RETRY_S: Final = 0.02
+QUEUE_FRAMES: Final = 64
+"""Frames that may wait to be sent. More means that the stimulator does not listen."""
+
+
+class CommandLink:
+    """Satisfies `bci_core.contracts.StimulatorLink` over ZeroMQ with CURVE.
+
+    A link that has been lost stays lost: the device has disarmed itself, and a new
+    link has to arm it anew.
+
+    Parameters
+    ----------
+    endpoint : str
+        As the server tells it.
+    keys : SessionKeys
+        With the client's secret key.
+    clock : Clock
+        One that runs.
+    timeout_s : float
+        Longest wait for the server to be there, and for an answer.
+
+    Raises
+    ------
+    LinkError
+        Nobody serves the endpoint, the server is not the one of this session, it refuses
+        this key, or it has a client already.
+    """
+
+    def __init__(
+        self, endpoint: str, keys: SessionKeys, clock: Clock, timeout_s: float = 2.0
+    ) -> None:
+        if keys.client_secret is None:
+            raise LinkError("the keys lack the client's secret; give the loop the file client.json")
+        self.endpoint = endpoint
+        self._keys = keys
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._lost = ""
+        self._disarmed = "not armed yet"
+        self._inbox: list[Acceptance | Delivery] = []
+        self._replies: dict[int, Reply] = {}
+        self._pongs: set[int] = set()
+        self._last_id = 0
+        self._trigger = trigger_buffer()
+        self._context = zmq.Context()
+        try:
+            self._connect()
+            self._request(Hello(id=self._next_id()))
+        except BaseException:
+            self.close()
+            raise
+
+    def load(self, programs: Sequence[StimProgram]) -> Capabilities:
+        """Replace what the device holds.
+
+        Raises
+        ------
+        SafetyError
+            The device refuses a program.
+        DeviceError
+            The device is armed, or failed.
+        LinkError
+        """
+        request = Load(id=self._next_id(), programs=tuple(programs))
+        return self._request(request).capabilities
+
+    def arm(self, lease_s: float) -> None:
+        self._request(Arm(id=self._next_id(), lease_s=lease_s))
+
+    def renew(self) -> None:
+        self._send(RENEW_FRAME)
+
+    def send(self, trigger: Trigger) -> float:
+        pack_trigger(self._trigger, trigger)
+        sent_s = self._clock.now_s()
+        self._send(self._trigger)
+        return sent_s
+
+    def poll(self) -> list[Acceptance | Delivery]:
+        self._listen()
+        if self._lost and not self._inbox:
+            raise LinkError(self._lost)
+        inbox, self._inbox = self._inbox, []
+        return inbox
+
+    def disarm(self, reason: str) -> None:
+        """Stop the device and wait until it has said so.
+
+        Raises
+        ------
+        LinkError
+            It did not say so. It disarms itself when it has lost its host, or when its
+            lease ends.
+        """
+        self._request(Disarm(id=self._next_id(), reason=reason[:1000]))
+
+    def disarmed_reason(self) -> str:
+        return self._lost or self._disarmed
+
+    def round_trip_s(self, n: int) -> NDArray[np.float64]:
+        """Times from here through the server's loop and back, one ping after another.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        ndarray, (n,), float64
+            Seconds.
+        """
+        times_s = np.empty(n)
+        for i in range(n):
+            token = self._next_id()
+            start_s = self._clock.now_s()
+            self._send(ping_frame(Kind.PING, token))
+            self._await(lambda token=token: token in self._pongs, "a ping")  # type: ignore[misc]
+            times_s[i] = self._clock.now_s() - start_s
+            self._pongs.discard(token)
+        return times_s
+
+    def close(self) -> None:
+        """Let go of the device, which disarms itself on that."""
+        self._lost = self._lost or "the link has been closed"
+        if not self._context.closed:
+            self._context.destroy(linger=0)
+
+    def _connect(self) -> None:
+        until_s = self._clock.now_s() + self._timeout_s
+        while not self._try_to_connect(until_s):
+            if self._clock.now_s() >= until_s:
+                raise LinkError(
+                    f"nobody serves a stimulator at {self.endpoint}: the connection was refused "
+                    f"for {self._timeout_s:g} s; is the stimulator's process running?"
+                )
+            self._clock.sleep_until(self._clock.now_s() + RETRY_S)
+
+    def _try_to_connect(self, until_s: float) -> bool:
+        """Connect and shake hands; False when nobody is there."""
+        self._socket = self._context.socket(zmq.DEALER)
+        self._monitor = self._socket.get_monitor_socket(_WATCHED)
+        self._poller = zmq.Poller()
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._socket.set(zmq.CURVE_SERVERKEY, self._keys.server_public.encode())
+        self._socket.set(zmq.CURVE_PUBLICKEY, self._keys.client_public.encode())
+        self._socket.set(zmq.CURVE_SECRETKEY, (self._keys.client_secret or "").encode())
+        # A lost link is not taken up again. Not -1, nor IMMEDIATE: with either, libzmq drops
+        # what the server said last when it goes.
+        self._socket.set(zmq.RECONNECT_IVL, NEVER_MS)
+        self._socket.set(zmq.SNDHWM, QUEUE_FRAMES)
+        self._socket.set(zmq.LINGER, 0)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            raise LinkError(f"{self.endpoint} is no address of a stimulator: {error}") from None
+        connected = False
+        until_s = max(until_s, self._clock.now_s() + RETRY_S)  # A refusal takes a moment too.
+        while self._poller.poll(self._left_ms(until_s)):
+            event, value = next_event(self._monitor)
+            if event == zmq.EVENT_CONNECTED:
+                connected = True
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self._poller.register(self._socket, zmq.POLLIN)
+                return True
+            elif event == zmq.EVENT_CLOSED:
+                self._socket.disable_monitor()
+                self._monitor.close()
+                self._socket.close()
+                return False
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise LinkError(self._why_refused(value))
+            else:
+                raise LinkError(
+                    f"the handshake with the stimulator at {self.endpoint} failed: it does not "
+                    "have the server key of this session, or is no stimulator of ours; take "
+                    "endpoint and keys from the same session"
+                )
+        raise LinkError(
+            f"no handshake with a stimulator at {self.endpoint} within {self._timeout_s:g} s: "
+            + ("something listens there but does not answer" if connected else "no connection")
+        )
+
+    def _why_refused(self, status: int) -> str:
+        if status == BUSY:
+            return (
+                f"the stimulator at {self.endpoint} has another client; it serves one at a time. "
+                "Close that one first"
+            )
+        return (
+            f"the stimulator at {self.endpoint} refused this client's key "
+            f"{fingerprint(self._keys.client_public)}; take the keys of the stimulator's session"
+        )
+
+    def _request(self, request: Request) -> Reply:
+        self._send(json_frame(request))
+        self._await(lambda: request.id in self._replies, f"the request to {request.op}")
+        reply = self._replies.pop(request.id)
+        self._disarmed = reply.disarmed
+        if reply.error:
+            raise _ERRORS[reply.error](reply.message)
+        return reply
+
+    def _send(self, frame: bytes | bytearray) -> None:
+        if not self._lost and readable(self._monitor):
+            self._listen()
+        if self._lost:
+            raise LinkError(self._lost)
+        try:
+            self._socket.send(frame, zmq.DONTWAIT)
+        except zmq.Again:
+            raise LinkError(
+                f"the stimulator at {self.endpoint} does not listen: {QUEUE_FRAMES} frames wait"
+            ) from None
+
+    def _await(self, done: Callable[[], bool], what: str) -> None:
+        until_s = self._clock.now_s() + self._timeout_s
+        while True:
+            self._listen()
+            if done():
+                return
+            if self._lost:
+                raise LinkError(self._lost)
+            if not self._poller.poll(self._left_ms(until_s)):
+                raise LinkError(
+                    f"the stimulator at {self.endpoint} did not answer {what} within "
+                    f"{self._timeout_s:g} s; it hangs, or its machine is overloaded"
+                )
+
+    def _left_ms(self, until_s: float) -> int:
+        return max(0, ceil((until_s - self._clock.now_s()) * 1e3))
+
+    def _listen(self) -> None:
+        """Take in what has come. The loss of the server comes after its last words."""
+        if self._lost:
+            return
+        lost = readable(self._monitor)  # Only a loss is left to be told.
+        while readable(self._socket):
+            self._take(self._socket.recv())
+        if lost:
+            self._lost = f"the stimulator at {self.endpoint} is gone"
+
+    def _take(self, frame: bytes) -> None:
+        match frame[0] if frame else 0:
+            case Kind.ACCEPTANCE:
+                self._inbox.append(acceptance_from(frame))
+            case Kind.DELIVERY:
+                self._inbox.append(delivery_from(frame))
+            case Kind.STATE:
+                self._disarmed = state_from(frame)
+            case Kind.PONG:
+                self._pongs.add(token_from(frame))
+            case Kind.REPLY:
+                reply = reply_from(frame)
+                self._replies[reply.id] = reply
+            case kind:
+                raise FrameError(f"the stimulator sent {len(frame)} bytes of kind {kind}")
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id

@@ -1,0 +1,186 @@
+"""A stimulator behind a CURVE-secured TCP port: the process that owns the device."""
+
+import os
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import zmq
+from zmq.utils import z85
+
+from bci_core.clock import Clock
+from bci_core.contracts import Stimulator
+from bci_core.errors import LinkError
+from streams.admission import Admission
+from streams.command_frames import MAX_FRAME_BYTES
+from streams.command_handler import HOST_LOST, CommandHandler, OnEvent
+from streams.keys import SessionKeys
+from streams.sockets import readable
+
+FRAMES_A_STEP: Final = 32
+"""Served before the device and the client's health are looked at again."""
+
+HANDSHAKE_MS: Final = 1000
+FLUSH_MS: Final = 200
+"""How long closing waits for the last frames to leave."""
+
+
+class CommandServer:
+    """Serves one stimulator in the thread that calls it.
+
+    Each step: a host that has gone first, since current must stop; then frames, each
+    answered before the next thing is done; then the device, whose time runs on. It
+    sleeps until one of these is due and never polls.
+
+    Parameters
+    ----------
+    stimulator : Stimulator
+    clock : Clock
+        One that runs; also the device's time.
+    endpoint : str
+        ZeroMQ address; ``*`` as the port takes a free one.
+    keys : SessionKeys
+        With the server's secret key.
+    on_event : callable (str, dict)
+        For the ledger; see `CommandHandler` and `Admission` for the events.
+
+    Attributes
+    ----------
+    endpoint : str
+        The address in use.
+
+    Raises
+    ------
+    LinkError
+        The keys lack the server's part, or the address cannot be served.
+    """
+
+    def __init__(
+        self,
+        stimulator: Stimulator,
+        clock: Clock,
+        endpoint: str = "tcp://127.0.0.1:*",
+        *,
+        keys: SessionKeys,
+        on_event: OnEvent,
+    ) -> None:
+        if keys.server_secret is None:
+            raise LinkError(
+                "the keys lack the server's secret; give the stimulator the file server.json"
+            )
+        self._clock = clock
+        self._on_event = on_event
+        self._handler = CommandHandler(stimulator, on_event)
+        self._peer = b""
+        self._stop_reason = ""
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.set(zmq.CURVE_SERVER, 1)
+        self._socket.set(zmq.CURVE_SECRETKEY, keys.server_secret.encode())
+        self._socket.set(zmq.CURVE_PUBLICKEY, keys.server_public.encode())
+        self._socket.set(zmq.ZAP_DOMAIN, b"bci")
+        self._socket.set(zmq.ROUTER_MANDATORY, 1)
+        self._socket.set(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        self._socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        self._socket.set(zmq.LINGER, FLUSH_MS)
+        self._admission = Admission(self._socket, z85.decode(keys.client_public), on_event)
+        self._waited_for = (self._socket, *self._admission.sockets)
+        self._descriptors = [*(socket.fileno() for socket in self._waited_for), self._woken]
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise LinkError(f"the stimulator cannot be served at {endpoint}: {error}") from None
+        self.endpoint = self._socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+
+    def run(self, should_stop: Callable[[], bool], look_every_s: float = 0.05) -> None:
+        """Serve until `should_stop` says so, which is asked that often; then disarm."""
+        try:
+            while not should_stop():
+                self.step(look_every_s)
+        finally:
+            self._disarm("server stopped")
+
+    def step(self, max_wait_s: float) -> None:
+        """Sleep until something is due, at most `max_wait_s`, and do it.
+
+        Parameters
+        ----------
+        max_wait_s : float
+        """
+        self._wait(max_wait_s)
+        stop_reason, self._stop_reason = self._stop_reason, ""
+        if stop_reason:
+            self._disarm(stop_reason)
+        if self._admission.step():
+            self._peer = b""
+            self._handler.lose_client(self._clock.now_s())
+        for _ in range(FRAMES_A_STEP):
+            if not readable(self._socket):
+                break
+            self._serve_one()
+        self._tell_news()
+
+    def disarm_soon(self, reason: str) -> None:
+        """Have the device disarmed before anything else, waking `step` if it sleeps.
+
+        The one method that a signal handler or another thread may call.
+        """
+        self._stop_reason = reason or "disarmed"
+        with suppress(BlockingIOError):  # A full pipe wakes as well.
+            os.write(self._wake, b"!")
+
+    def close(self) -> None:
+        """Disarm the device, tell its client, and close the port."""
+        if self._context.closed:
+            return
+        self._disarm("server stopped")
+        self._socket.disable_monitor()
+        self._admission.close()
+        self._context.destroy()
+        os.close(self._woken)
+        os.close(self._wake)
+
+    def _disarm(self, reason: str) -> None:
+        self._handler.stop(reason, self._clock.now_s())
+        self._tell_news()
+
+    def _wait(self, max_wait_s: float) -> None:
+        wait_s = min(max_wait_s, self._handler.next_event_s() - self._clock.now_s())
+        # libzmq's descriptors tell of changes only: what has come already must be asked about,
+        # and asking resets them.
+        if wait_s > 0.0 and not any(readable(socket) for socket in self._waited_for):
+            woken, _, _ = select.select(self._descriptors, [], [], wait_s)
+            if self._woken in woken:
+                os.read(self._woken, 4096)
+
+    def _serve_one(self) -> None:
+        peer, *frames = self._socket.recv_multipart(copy=False)
+        if len(frames) != 1:
+            self._on_event("malformed", {"why": f"a message of {len(frames)} frames"})
+            return
+        # A client that has gone may have left messages behind.
+        if frames[0].get("User-Id") != self._admission.client:
+            return
+        self._peer = peer.bytes
+        answer = self._handler.answer(frames[0].bytes, self._clock.now_s())
+        if answer is not None:
+            self._send(answer)
+
+    def _tell_news(self) -> None:
+        for frame in self._handler.news(self._clock.now_s()):
+            self._send(frame)
+
+    def _send(self, frame: bytes) -> None:
+        if not self._peer:
+            return
+        try:
+            self._socket.send_multipart([self._peer, frame], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            # It has gone, or it does not read what it is told: no host either way.
+            self._peer = b""
+            self._handler.stop(HOST_LOST, self._clock.now_s())
+            self._on_event("client_deaf", {"why": str(error)})

@@ -1,0 +1,29 @@
+"""What holds for every test: LSL keeps to this machine, and says nothing."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+CONFINED = (
+    "[ports]\nIPv6 = disable\n"
+    "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
+    "[lab]\nKnownPeers = {127.0.0.1}\n"
+    "[log]\nlevel = -2\n"
+)
+
+# liblsl reads this once, at its first use in a process.
+_folder = tempfile.TemporaryDirectory(prefix="bci-tests-")
+_config = Path(_folder.name) / "lsl_api.cfg"
+_config.write_text(CONFINED)
+os.environ["LSLAPICFG"] = str(_config)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """Real recordings beside the project, where there are any."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real recordings beside the project")
+    return folder

@@ -1,0 +1,188 @@
+"""Samples through liblsl and back: whole, in order, detected on without the interpreter."""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from uuid import uuid4
+
+import numpy as np
+import pylsl
+import pytest
+from numpy.typing import NDArray
+
+from bci_core.chunk import Chunk, StreamInfo
+from bci_core.clock import LslClock
+from bci_core.detection.compiled import CompiledDetector
+from bci_core.detection.monitor import MonitorSettings
+from bci_core.detection.sensing import Sensing
+from bci_core.errors import StreamLostError
+from bci_core.events import Detection
+from bci_core.jit import KERNEL, compiled
+from streams.lsl import EventOutlet, LslInlet, RowOutlet, SampleOutlet, confinement
+
+RATE_HZ = 1000.0
+CLOCK = LslClock()
+
+
+@compiled(KERNEL)
+def every_tenth(
+    samples: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+    settings: NDArray[np.float64],
+    state: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> int:
+    found = 0
+    for i in range(samples.shape[0]):
+        state[0] += 1.0
+        if state[0] % 10.0 == 0.0:
+            out[found, 0] = i
+            out[found, 1] = times_s[i]
+            out[found, 2] = samples[i, 0]
+            found += 1
+    return found
+
+
+class Compiled(CompiledDetector):
+    def __init__(self) -> None:
+        super().__init__(every_tenth, np.zeros(1), np.zeros(1), (0,))
+
+
+class Plain:
+    """The same in plain Python."""
+
+    channels = (0,)
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def update(self, chunk: Chunk) -> list[Detection]:
+        found = []
+        for sample, when_s in zip(chunk.samples, chunk.times_s, strict=True):
+            self.seen += 1
+            if self.seen % 10 == 0:
+                found.append(
+                    Detection(self.seen - 1, float(when_s), float(when_s), float(sample[0]))
+                )
+        return found
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[SampleOutlet, LslInlet]]:
+    info = StreamInfo("test", RATE_HZ, ("a", "b"), f"test-{uuid4()}", manufacturer="Nobody")
+    outlet = SampleOutlet(info)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0)
+    yield outlet, inlet
+    inlet.close()
+
+
+def chunk_of(start: int, n: int) -> Chunk:
+    index = np.arange(start, start + n)
+    samples = np.stack([index, -index], axis=1).astype(np.float32)
+    return Chunk(samples, 100.0 + index / RATE_HZ)
+
+
+def test_samples_arrive_as_they_were_sent(pair: tuple[SampleOutlet, LslInlet]) -> None:
+    outlet, inlet = pair
+    sent = chunk_of(0, 300)
+    outlet.push(sent)
+    got: list[Chunk] = []
+    while sum(map(len, got)) < 300:
+        chunk = inlet.read(1.0)
+        assert chunk is not None
+        got.append(chunk)
+    assert np.array_equal(np.concatenate([c.samples for c in got]), sent.samples)
+    assert np.array_equal(np.concatenate([c.times_s for c in got]), sent.times_s)
+    assert inlet.read(0.0) is None
+
+
+def test_what_a_stream_says_of_itself_survives_the_wire(
+    pair: tuple[SampleOutlet, LslInlet],
+) -> None:
+    info = pair[1].info
+    assert (info.name, info.rate_hz, info.channels) == ("test", RATE_HZ, ("a", "b"))
+    assert (info.unit, info.manufacturer, info.kind) == ("microvolts", "Nobody", "EEG")
+
+
+@pytest.mark.parametrize("make", [Compiled, Plain])
+def test_waiting_finds_every_detection_in_order(
+    pair: tuple[SampleOutlet, LslInlet], make: type[Compiled] | type[Plain]
+) -> None:
+    outlet, inlet = pair
+    sensing = Sensing(make(), inlet.info, MonitorSettings(settle_s=0.0))
+
+    def push() -> None:
+        for start in range(0, 500, 7):
+            outlet.push(chunk_of(start, 7))
+
+    sender = threading.Thread(target=push)
+    sender.start()
+    found: list[Detection] = []
+    samples = 0
+    until_s = CLOCK.now_s() + 10.0
+    firsts = []
+    while samples < 504 and CLOCK.now_s() < until_s:
+        wake = inlet.wait(sensing, CLOCK.now_s() + 0.05)
+        samples += wake.n_samples
+        if wake.n_samples:
+            firsts.append(wake.first_sample_s)
+            assert wake.received_s <= wake.detected_s <= CLOCK.now_s()
+            assert wake.first_sample_s <= wake.last_sample_s
+        found += wake.detections
+    sender.join()
+    assert samples == 504
+    assert firsts[0] == 100.0
+    assert [d.sample_index for d in found] == list(range(9, 504, 10))
+    assert all(d.sample_s == 100.0 + d.sample_index / RATE_HZ for d in found)
+    assert all(d.value == d.sample_index for d in found)
+    assert all(d.veto == "" for d in found)
+    assert sensing.counts().samples == 504
+    assert sensing.counts().lost == 0
+
+
+def test_waiting_returns_on_time_with_nothing(pair: tuple[SampleOutlet, LslInlet]) -> None:
+    _, inlet = pair
+    sensing = Sensing(Compiled(), inlet.info, MonitorSettings())
+    begun_s = CLOCK.now_s()
+    wake = inlet.wait(sensing, begun_s + 0.05)
+    assert wake.n_samples == 0
+    assert CLOCK.now_s() - begun_s >= 0.05
+
+
+@pytest.mark.parametrize("make", [Compiled, Plain])
+def test_the_end_of_a_stream_is_told_at_once(make: type[Compiled] | type[Plain]) -> None:
+    info = StreamInfo("test", RATE_HZ, ("a", "b"), f"test-{uuid4()}")
+    outlet = SampleOutlet(info)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0)
+    sensing = Sensing(make(), inlet.info, MonitorSettings())
+    outlet.push(chunk_of(0, 5))
+    samples = 0
+    while samples < 5:
+        samples += inlet.wait(sensing, CLOCK.now_s() + 0.05).n_samples
+    del outlet
+    with pytest.raises(StreamLostError, match="ended"):
+        for _ in itertools.repeat(None, 100):
+            inlet.wait(sensing, CLOCK.now_s() + 0.05)
+
+
+def test_a_stream_that_is_not_there_is_named() -> None:
+    with pytest.raises(StreamLostError, match="nobody-has-this"):
+        LslInlet("nobody-has-this", CLOCK, 0.3)
+
+
+def test_markers_and_rows_carry_their_labels() -> None:
+    events = EventOutlet("t-events", f"e-{uuid4()}")
+    rows = RowOutlet("t-loop", f"r-{uuid4()}", ["onset_s", "charge_uc"], ["s", "microcoulombs"])
+    marker_info, row_info = events._outlet.get_info(), rows._outlet.get_info()
+    assert (marker_info.type(), marker_info.channel_format()) == ("Markers", pylsl.cf_string)
+    assert (row_info.type(), row_info.channel_format()) == ("ClosedLoop", pylsl.cf_double64)
+    channel = row_info.desc().child("channels").child("channel")
+    assert channel.child_value("label") == "onset_s"
+    assert channel.next_sibling("channel").child_value("unit") == "microcoulombs"
+
+
+def test_the_configuration_confines_discovery() -> None:
+    text = confinement("machine", "127.0.0.1", ["127.0.0.1", "127.0.0.2"])
+    assert "ResolveScope = machine" in text
+    assert "ListenAddress = 127.0.0.1" in text
+    assert "KnownPeers = {127.0.0.1, 127.0.0.2}" in text
