@@ -60,7 +60,8 @@ class XdfStream:
             f"<nominal_srate>{self.rate_hz}</nominal_srate>"
             f"<channel_format>{self.value_format}</channel_format>"
             f"<source_id>{escape(self.name)}</source_id>"
-            f"<desc><channels>{channels}</channels>{maker if self.manufacturer else ''}</desc></info>"
+            f"<desc><channels>{channels}</channels>"
+            f"<acquisition>{maker if self.manufacturer else ''}</acquisition></desc></info>"
         )
 
 

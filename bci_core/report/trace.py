@@ -98,6 +98,11 @@ class Trace:
         return said if isinstance(said, bool) else None
 
     @property
+    def zero_s(self) -> float:
+        """What people count from: the first arming, or the first row where there was none."""
+        return self.armed[0].from_s if self.armed else self.began_s
+
+    @property
     def clock_offset_s(self) -> float:
         """What is added to a sample's time to get this machine's."""
         return float(self.ready.get("clock_offset_s") or 0.0)

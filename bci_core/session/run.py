@@ -8,7 +8,7 @@ from typing import Any
 from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
-from bci_core.config.rig import PARTS, Rig
+from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
@@ -73,7 +73,7 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock) -> Ledger:
     try:
         folder.logs.mkdir(exist_ok=True)
         folder.rig.write_text(rig_text, "utf-8")
-        write_provenance(folder.provenance, *origins(rig))
+        write_provenance(folder.provenance, rig)
     except OSError as error:
         raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
     ledger = Ledger(folder.ledger, clock)
@@ -93,18 +93,6 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock) -> Ledger:
         ledger.append("safety.override", "supervisor", asdict(override))
     ledger.sync()
     return ledger
-
-
-def origins(rig: Rig) -> tuple[dict[str, int], dict[str, str]]:
-    """Seeds, and which package each part comes from."""
-    seeds = {"policy": rig.policy.seed}
-    parts = {}
-    for section in PARTS:
-        part = getattr(rig, section)
-        parts[section] = f"{part.name} ({registry.origin(section, part.name)})"
-        if hasattr(part.settings, "seed"):
-            seeds[section] = part.settings.seed
-    return seeds, parts
 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The plots of the report, each from what a session left behind."""

@@ -1,0 +1,116 @@
+"""What happened when: over the signal, and over the whole session."""
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import Range1d
+from bokeh.models.annotations import BoxAnnotation
+
+from bci_core.events import Outcome
+from bci_core.report.evidence import Evidence
+from bci_core.report.figures.style import (
+    ARMED,
+    DELIVERED,
+    DETECTED,
+    FAULT,
+    REFUSED,
+    SHAM,
+    SIGNAL,
+    Figure,
+    hover,
+    legend,
+    plot,
+    source,
+)
+from bci_core.report.trace import Floats, Trace, column
+
+EXCERPT_S = 20.0
+EXCERPT_SHOWN_S = 5.0
+_EXCERPT_POINTS = 12_000
+_TICKS = 5_000  # finer than any screen
+
+
+def excerpt(evidence: Evidence) -> Figure | None:
+    """The detector's channel, with what was found in it and what was done about it."""
+    recording, told = evidence.recording, evidence.trace
+    if recording is None or not len(recording.times_s):
+        return None
+    channels = recording.info.channels
+    channel = evidence.section("detector").get("channel")
+    index = channels.index(channel) if channel in channels else 0
+    origin_s = told.zero_s - told.clock_offset_s
+    inside = _window(recording.times_s - origin_s)
+    every = max(1, len(inside) // _EXCERPT_POINTS)
+    t = recording.times_s[inside][::every] - origin_s
+    values = recording.samples[inside, index][::every].astype(np.float64)
+    unit = {"microvolts": "µV"}.get(recording.info.unit, recording.info.unit)
+    made = plot(height=250, x_axis_label="seconds since armed", y_axis_label=f"{channel}, {unit}")
+    made.line(t, values, color=SIGNAL, line_width=1.3)
+    first, last = float(t[0]), float(t[-1])
+    for name, colour, times_s in _marks(told):
+        shown = times_s[(times_s >= first) & (times_s <= last)]
+        if name != "detected" and len(shown):
+            made.vspan(x=shown, color=colour, line_width=1.6, legend_label=name)
+    begin = max(first, -0.5)
+    made.x_range = Range1d(begin, min(last, begin + EXCERPT_SHOWN_S), bounds=(first, last))
+    legend(made)
+    return made
+
+
+def timeline(evidence: Evidence) -> Figure:
+    """The whole session: when it was armed, and every detection, pulse, refusal and fault."""
+    told = evidence.trace
+    origin_s = told.zero_s
+    rows = ["faults", "refused", "aborted", "sham", "delivered", "detected"]
+    made = plot(height=210, y_range=rows, x_axis_label="seconds since armed")
+    span_s = max(told.ended_s - told.began_s, 1e-3)
+    made.x_range = Range1d(start=told.began_s - origin_s, end=told.ended_s - origin_s)
+    for span in told.armed:
+        made.add_layout(
+            BoxAnnotation(
+                left=span.from_s - origin_s, right=span.to_s - origin_s,
+                fill_color=ARMED, fill_alpha=0.45, line_color=None, level="image",
+            )
+        )  # fmt: skip
+    for name, colour, times_s in _marks(told):
+        if len(times_s):
+            step_s = span_s / _TICKS
+            at = np.unique(np.round(times_s / step_s)) * step_s
+            made.scatter(
+                at, [name] * len(at), marker="dash", angle=np.pi / 2, size=16, color=colour
+            )
+    faults = [e for e in told.events if e.kind in ("fault", "emergency_stop")]
+    if faults:
+        data = source(
+            t=[e.when_s - origin_s for e in faults],
+            row=["faults"] * len(faults),
+            what=[e.text for e in faults],
+        )
+        marks = made.scatter("t", "row", source=data, marker="triangle", size=11, color=FAULT)
+        made.add_tools(hover([marks], [("after", "@t{0.00} s"), ("fault", "@what")]))
+    made.ygrid.visible = False
+    return made
+
+
+def _marks(told: Trace) -> list[tuple[str, str, Floats]]:
+    """Rows of the raster: name, colour, and seconds since armed."""
+    origin_s = told.zero_s
+
+    def onsets_s(outcome: Outcome) -> Floats:
+        return column(told.with_outcome(outcome), "onset_s")
+
+    marks = [
+        ("detected", DETECTED, column(told.decisions, "sample_s") + told.clock_offset_s),
+        ("delivered", DELIVERED, onsets_s(Outcome.DELIVERED)),
+        ("sham", SHAM, onsets_s(Outcome.SHAM)),
+        ("aborted", FAULT, onsets_s(Outcome.ABORTED)),
+        ("refused", REFUSED, np.array([e.when_s for e in told.refusals()])),
+    ]
+    return [(name, colour, t[np.isfinite(t)] - origin_s) for name, colour, t in marks]
+
+
+def _window(t: Floats) -> Any:
+    """Samples of the excerpt: from just before the arming, or the end of a shorter recording."""
+    begin = -1.0 if t[-1] > 0.0 else t[0]
+    inside = np.flatnonzero((t >= begin) & (t < begin + EXCERPT_S))
+    return inside if len(inside) else np.arange(len(t))
