@@ -11,7 +11,12 @@ Source = Annotated[str, typer.Argument(help="A preset's name, or the path of a r
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def list_(as_json: Json = False) -> None:
+def list_(
+    as_json: Json = False,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Every key of a rig file, as Markdown.")
+    ] = False,
+) -> None:
     """List presets and every installed amplifier, detector, protocol and stimulator.
 
     Example: `bci list`
@@ -19,6 +24,11 @@ def list_(as_json: Json = False) -> None:
     from bci_core import registry
     from bci_core.config.load import presets
 
+    if keys:
+        from bci_core.config.reference import rig_reference
+
+        print(rig_reference(), end="")  # noqa: T201 - the answer itself
+        return
     found: dict[str, dict[str, str]] = {"preset": dict.fromkeys(presets(), "bci")}
     for kind in ("amplifier", "detector", "protocol", "stimulator"):
         found[kind] = {name: registry.origin(kind, name) for name in registry.names(kind)}

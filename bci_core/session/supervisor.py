@@ -106,6 +106,7 @@ class Supervisor:
         self._ending: Ending | None = None
         self._armed_s = nan
         self._to_armed_s = nan
+        self._ended_s = inf
         self._rearm_at_s = inf
         self._rearms = 0
 
@@ -230,7 +231,7 @@ class Supervisor:
         told = {
             "status": ending.status,
             "reason": ending.reason,
-            "duration_s": self._clock.now_s() - self._armed_s if armed else 0.0,
+            "duration_s": self._ended_s - self._armed_s if armed else 0.0,
             "to_armed_s": self._to_armed_s if armed else None,
             "rearms": self._rearms,
         }
@@ -241,6 +242,7 @@ class Supervisor:
         # The first reason is the cause; a failure while closing turns success into failure.
         if self._ending is None or (status == "failed" and self._ending.status != "failed"):
             self._ending = Ending(status, reason, exit_status)
+            self._ended_s = min(self._ended_s, self._clock.now_s())
             if status == "failed":
                 self._progress.say(f"failed: {reason}")
                 # A ledger that cannot be written is a reason to end, not to end worse.

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -203,7 +204,7 @@ def test_any_split_gives_the_same_to_the_bit(cuts, seed):
     edges = [0, *sorted(cuts), 2500]
     whole, split = phase(), phase()
     found = []
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         found += split.update(Chunk(chunk.samples[start:end], chunk.times_s[start:end]))
     assert found == whole.update(chunk)
     np.testing.assert_array_equal(split.state, whole.state)

@@ -18,11 +18,19 @@ from bci_core.report.figures.style import (
     SIGNAL,
     Figure,
     hover,
-    legend,
     plot,
     source,
 )
 from bci_core.report.trace import Floats, Trace, column
+
+COLOURS = {
+    "detected": DETECTED,
+    "delivered": DELIVERED,
+    "sham": SHAM,
+    "refused": REFUSED,
+    "aborted": FAULT,
+}
+"""Of what happened, here and in the captions."""
 
 EXCERPT_S = 20.0
 EXCERPT_SHOWN_S = 5.0
@@ -44,24 +52,27 @@ def excerpt(evidence: Evidence) -> Figure | None:
     t = recording.times_s[inside][::every] - origin_s
     values = recording.samples[inside, index][::every].astype(np.float64)
     unit = {"microvolts": "µV"}.get(recording.info.unit, recording.info.unit)
-    made = plot(height=250, x_axis_label="seconds since armed", y_axis_label=f"{channel}, {unit}")
+    made = plot(
+        height=250, x_axis_label="seconds since armed", y_axis_label=f"{channels[index]}, {unit}"
+    )
     made.line(t, values, color=SIGNAL, line_width=1.3)
     first, last = float(t[0]), float(t[-1])
-    for name, colour, times_s in _marks(told):
+    for name, times_s in _marks(told).items():
         shown = times_s[(times_s >= first) & (times_s <= last)]
         if name != "detected" and len(shown):
-            made.vspan(x=shown, color=colour, line_width=1.6, legend_label=name)
+            made.vspan(x=shown, color=COLOURS[name], line_width=1.6)
     begin = max(first, -0.5)
-    made.x_range = Range1d(begin, min(last, begin + EXCERPT_SHOWN_S), bounds=(first, last))
-    legend(made)
+    made.x_range = Range1d(
+        start=begin, end=min(last, begin + EXCERPT_SHOWN_S), bounds=(first, last)
+    )
     return made
 
 
-def timeline(evidence: Evidence) -> Figure:
+def timeline(evidence: Evidence) -> Figure | None:
     """The whole session: when it was armed, and every detection, pulse, refusal and fault."""
     told = evidence.trace
     origin_s = told.zero_s
-    rows = ["faults", "refused", "aborted", "sham", "delivered", "detected"]
+    rows = ["faults", "aborted", "refused", "sham", "delivered", "detected"]
     made = plot(height=210, y_range=rows, x_axis_label="seconds since armed")
     span_s = max(told.ended_s - told.began_s, 1e-3)
     made.x_range = Range1d(start=told.began_s - origin_s, end=told.ended_s - origin_s)
@@ -72,12 +83,12 @@ def timeline(evidence: Evidence) -> Figure:
                 fill_color=ARMED, fill_alpha=0.45, line_color=None, level="image",
             )
         )  # fmt: skip
-    for name, colour, times_s in _marks(told):
+    for name, times_s in _marks(told).items():
         if len(times_s):
             step_s = span_s / _TICKS
             at = np.unique(np.round(times_s / step_s)) * step_s
             made.scatter(
-                at, [name] * len(at), marker="dash", angle=np.pi / 2, size=16, color=colour
+                at, [name] * len(at), marker="dash", angle=np.pi / 2, size=16, color=COLOURS[name]
             )
     faults = [e for e in told.events if e.kind in ("fault", "emergency_stop")]
     if faults:
@@ -88,25 +99,26 @@ def timeline(evidence: Evidence) -> Figure:
         )
         marks = made.scatter("t", "row", source=data, marker="triangle", size=11, color=FAULT)
         made.add_tools(hover([marks], [("after", "@t{0.00} s"), ("fault", "@what")]))
+    if not made.renderers:
+        return None
     made.ygrid.visible = False
     return made
 
 
-def _marks(told: Trace) -> list[tuple[str, str, Floats]]:
-    """Rows of the raster: name, colour, and seconds since armed."""
-    origin_s = told.zero_s
+def _marks(told: Trace) -> dict[str, Floats]:
+    """Rows of the raster, in seconds since armed."""
 
     def onsets_s(outcome: Outcome) -> Floats:
         return column(told.with_outcome(outcome), "onset_s")
 
-    marks = [
-        ("detected", DETECTED, column(told.decisions, "sample_s") + told.clock_offset_s),
-        ("delivered", DELIVERED, onsets_s(Outcome.DELIVERED)),
-        ("sham", SHAM, onsets_s(Outcome.SHAM)),
-        ("aborted", FAULT, onsets_s(Outcome.ABORTED)),
-        ("refused", REFUSED, np.array([e.when_s for e in told.refusals()])),
-    ]
-    return [(name, colour, t[np.isfinite(t)] - origin_s) for name, colour, t in marks]
+    marks = {
+        "detected": column(told.decisions, "sample_s") + told.clock_offset_s,
+        "delivered": onsets_s(Outcome.DELIVERED),
+        "sham": onsets_s(Outcome.SHAM),
+        "aborted": onsets_s(Outcome.ABORTED),
+        "refused": np.array([refusal.when_s for refusal in told.refusals()]),
+    }
+    return {name: t[np.isfinite(t)] - told.zero_s for name, t in marks.items()}
 
 
 def _window(t: Floats) -> Any:

@@ -1,7 +1,7 @@
 """How the plots of the report look: one colour for each thing, everywhere."""
 
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.models.annotations import Span
@@ -64,20 +64,9 @@ def source(**columns: Any) -> ColumnDataSource:
     return ColumnDataSource(dict(columns))
 
 
-def legend(made: Figure, place: str = "top_right") -> None:
-    """Quiet legend; a click hides a line."""
-    made.legend.location = place
-    made.legend.border_line_color = None
-    made.legend.background_fill_alpha = 0.7
-    made.legend.label_text_color = MUTED
-    made.legend.label_text_font = FONT
-    made.legend.label_text_font_size = "12px"
-    made.legend.spacing = 0
-    made.legend.padding = 4
-    made.legend.click_policy = "hide"
-
-
-def mark_line(made: Figure, dimension: str, at: float, colour: str, dash: str) -> None:
+def mark_line(
+    made: Figure, dimension: Literal["width", "height"], at: float, colour: str, dash: str
+) -> None:
     """A line across the whole plot; none for NaN."""
     if isfinite(at):
         made.add_layout(

@@ -1,0 +1,63 @@
+"""The keys of a rig file as a document, made from the models themselves."""
+
+import inspect
+import re
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bci_core import registry
+from bci_core.config.rig import ORDER, PARTS, SECTIONS
+
+
+def rig_reference() -> str:
+    """Every section and key of a rig, with defaults and meanings, as Markdown.
+
+    Parts that other packages register are included, as far as they are installed.
+    """
+    blocks = []
+    for section in ORDER:
+        if section not in PARTS:
+            blocks.append(_block(f"[{section}]", SECTIONS[section]))
+            continue
+        key = PARTS[section]
+        blocks += [
+            _block(f'[{section}] with {key} = "{name}"', registry.load(section, name).Settings)
+            for name in registry.names(section)
+        ]
+    return "\n".join(blocks)
+
+
+def _block(heading: str, model: type[BaseModel]) -> str:
+    meanings = _meanings(model)
+    rows = [
+        f"| `{key}` | {_default(field)} | {meanings.get(key, '')} |"
+        for key, field in model.model_fields.items()
+    ]
+    return "\n".join(
+        [f"## `{heading}`", "", "| key | default | meaning |", "|---|---|---|", *rows, ""]
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value: Any = field.get_default(call_default_factory=True)
+    return "by class, or none" if value is None else f"`{value!r}`".replace("'", '"')
+
+
+def _meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Descriptions from the numpydoc ``Attributes`` section of a model."""
+    text = inspect.getdoc(model) or ""
+    _, _, attributes = text.partition("Attributes\n----------\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in attributes.splitlines():
+        entry = re.match(r"([a-z]\w*(?:, [a-z]\w*)*)(?: : .*)?$", line)
+        if entry:
+            names = entry[1].split(", ")
+        elif line.startswith("    "):
+            for name in names:
+                found[name] = f"{found.get(name, '')} {line.strip()}".strip()
+    return {name: meaning.replace("|", "\\|") for name, meaning in found.items()}
