@@ -6,12 +6,19 @@ and without fastmath, which would let a result depend on how samples were cut
 into chunks (law 7).
 """
 
+import hashlib
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
 from numba import njit, types
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_ROOT = Path(__file__).parent
 
 
 def compiled(signature: Any) -> Callable[[F], F]:
@@ -32,6 +39,34 @@ def compiled(signature: Any) -> Callable[[F], F]:
         njit(signature, nogil=True, cache=True, fastmath=False, error_model="numpy"),
     )
 
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: one folder for each state of the sources.
+
+    Numba renews a cached function when its own file changes, but not when a function
+    that was inlined into it does; that one may stand in another file.
+    """
+    sources = sorted([*_ROOT.glob("*.py"), *(_ROOT / "detection").glob("*.py")])
+    sources += sorted((_ROOT.parent / "streams").glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return _ROOT / "__pycache__" / f"kernels-{digest[:16]}"
+
+
+def _use_cache_folder() -> None:
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return  # somebody has chosen
+    folder = cache_folder()
+    if not folder.is_dir():
+        for old in folder.parent.glob("kernels-*"):
+            shutil.rmtree(old, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return  # not writable: numba finds a place of its own
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined] # made at import
+
+
+_use_cache_folder()
 
 KERNEL = types.int64(
     types.float32[:, ::1],

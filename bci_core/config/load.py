@@ -1,7 +1,7 @@
 """Reads a rig: every mistake of the file at once, before anything starts."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,16 @@ def presets() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name[-5:] == ".toml")
 
 
-def load_rig(source: str) -> Rig:
+def load_rig(source: str, parts: Collection[str] = tuple(PARTS)) -> Rig:
     """Read a rig from a file, or from a preset by name.
 
     Parameters
     ----------
     source : str
         Path of a TOML file, or a name from `presets`.
+    parts : collection of str
+        Parts to import and check; the others keep their names only. A node reads a rig
+        that has been checked, and has no use for the other nodes' libraries.
 
     Raises
     ------
@@ -48,11 +51,11 @@ def load_rig(source: str) -> Rig:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{source}: cannot be read as a rig file ({error})") from error
-    return parse_rig(text, source)
+    return parse_rig(text, source, parts)
 
 
-def parse_rig(text: str, source: str = "rig") -> Rig:
-    """Read a rig from TOML text.
+def parse_rig(text: str, source: str = "rig", parts: Collection[str] = tuple(PARTS)) -> Rig:
+    """Read a rig from TOML text; as `load_rig`.
 
     Raises
     ------
@@ -74,6 +77,8 @@ def parse_rig(text: str, source: str = "rig") -> Rig:
         table = tree.get(name, {})
         if not isinstance(table, dict):
             problems.append(Problem(name, f"is a section, [{name}], not a value", lines.get(name)))
+        elif name in PARTS and name not in parts:
+            sections[name] = Part(str(table.get(PARTS[name])), None)
         elif name in PARTS:
             sections[name] = _part(name, table, lines, problems)
         else:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.control.policy import PolicySettings
-from bci_core.detection.monitor import MonitorSettings
+from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.safety.arming import ArmingSettings
 from bci_core.safety.envelope import SafetySettings
 

@@ -31,7 +31,7 @@ _BAND_PASS_STATE = _BASELINE_STATE + baseline.STATE_SIZE
 
 
 class BandPowerSettings(BaseModel):
-    """Section ``[detector]`` of a rig with ``name = "band_power"``.
+    """Section ``[detector]`` of a rig with ``kind = "band_power"``.
 
     Attributes
     ----------

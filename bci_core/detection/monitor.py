@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
+from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.events import Veto
 from bci_core.jit import MONITOR, compiled
 
@@ -34,27 +34,6 @@ _VETOES = (
 _PERIOD_S, _SETTLE_S, _FLAT_N, _RAIL_UV, _FIRST_CHANNEL = range(5)
 # state; from _PER_CHANNEL on, two slots a watched channel: last good value, its run length
 _LAST_S, _SETTLED_AT_S, _SAMPLES, _LOST, _GAPS, _NOT_FINITE, _FLAT, _RAILED, _PER_CHANNEL = range(9)
-
-
-class MonitorSettings(BaseModel):
-    """Section ``[monitor]`` of a rig.
-
-    Attributes
-    ----------
-    settle_s : float
-        How long after the start, and after each fault, detections are vetoed.
-    flat_s : float
-        A channel that repeats one value for this long is flat.
-    rail_uv : float
-        A sample of this magnitude or more is railed. The default is the input range
-        of an ADS1299 at gain 24, 4.5 V / 24 (Texas Instruments, data sheet SBAS499).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    settle_s: float = Field(default=1.0, ge=0.0, le=60.0)
-    flat_s: float = Field(default=0.5, gt=0.0, le=60.0)
-    rail_uv: float = Field(default=187_500.0, gt=0.0, le=1e7)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ _NOTCH_STATE = _OSCILLATOR + STATE_SIZE
 
 
 class PhaseSettings(BaseModel):
-    """Section ``[detector]`` of a rig with ``name = "phase"``.
+    """Section ``[detector]`` of a rig with ``kind = "phase"``.
 
     Attributes
     ----------
@@ -89,6 +89,10 @@ class Phase(CompiledDetector):
     made up to one sample late, and never for a moment that has gone. `target_s` is
     the predicted time, not rounded to samples; `value` is the estimated peak
     amplitude of the oscillation, in microvolts.
+
+    After a step of the electrode the filter rings for some of the band's own periods
+    (a second, for theta); what that taught about the frequency fades with
+    `memory_cycles`.
 
     Parameters
     ----------
@@ -166,7 +170,7 @@ def _no_hum(mains_hz: float | None, rate_hz: float) -> NDArray[np.float64]:
 
 @compiled("void(float64[::1], float64[::1], complex128)")
 def _learn(settings: NDArray[np.float64], state: NDArray[np.float64], rotation: complex) -> None:
-    """Average the rotation of a sample in. Its size is left out: an artefact counts no more."""
+    """Average the rotation of a sample in, whatever its size, so that artefacts count no more."""
     size = abs(rotation)
     if size > 0.0:
         state[_LEARNT] += 1.0

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.contracts import Detector
 from bci_core.detection.compiled import MAX_ROWS, CompiledDetector
-from bci_core.detection.monitor import MonitorSettings, SampleCounts, SampleMonitor, veto_of
+from bci_core.detection.monitor import SampleCounts, SampleMonitor, veto_of
+from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.events import Detection
 
 

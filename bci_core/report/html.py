@@ -82,7 +82,10 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> tuple[Markup, di
         "charge": amounts.charge(evidence),
         "memory": amounts.memory(evidence),
     }
-    script, divs = components({name: plot for name, plot in made.items() if plot is not None})
+    drawn = {name: plot for name, plot in made.items() if plot is not None}
+    if not drawn:
+        return Markup(), {}
+    script, divs = components(drawn)
     # Bokeh escapes what goes into its JSON.
     return Markup(script), {name: Markup(div) for name, div in divs.items()}  # noqa: S704
 
@@ -110,11 +113,11 @@ def _problems(summary: Mapping[str, Any]) -> list[str]:
                 f"over budget: {key} is {limit['value_ms']:.3g} ms, limit {limit['limit_ms']:g} ms"
             )
     if summary["samples_lost"]:
-        problems.append(f"{summary['samples_lost']} samples were lost")
+        problems.append(f"samples lost: {summary['samples_lost']}")
     if summary["unaccounted"]:
-        problems.append(f"nobody knows how {summary['unaccounted']} triggers ended")
+        problems.append(f"triggers of which nobody knows how they ended: {summary['unaccounted']}")
     if summary["phase"] and summary["phase"]["missed_cycles"]:
-        problems.append(f"{summary['phase']['missed_cycles']} cycles had no detection")
+        problems.append(f"cycles without a detection: {summary['phase']['missed_cycles']}")
     if not summary["ledger"]["closed"]:
         problems.append("the ledger was not closed: what came last may be missing")
     if summary["recording_problem"]:

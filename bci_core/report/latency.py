@@ -75,19 +75,16 @@ def quantiles(values: Floats) -> dict[str, float | int | None]:
     A percentile is the smallest value seen that at least this share does not exceed
     (nearest rank): with fewer than 1000 values, p99.9 is the maximum.
     """
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return {"n": 0, "p50": None, "p99": None, "p999": None, "max": None}
-    p50, p99, p999 = np.percentile(finite, [50.0, 99.0, 99.9], method="inverted_cdf")
-    return {
-        "n": len(finite),
-        "p50": float(p50),
-        "p99": float(p99),
-        "p999": float(p999),
-        "max": float(finite.max()),
-    }
+    ordered = np.sort(values[np.isfinite(values)])
+    n = len(ordered)
+    made: dict[str, float | int | None] = {"n": n}
+    for name, permille in _QUANTILES.items():
+        rank = -(-n * permille // 1000)  # rounded up, in whole numbers
+        made[name] = float(ordered[rank - 1]) if n else None
+    return made
 
 
+_QUANTILES = {"p50": 500, "p99": 990, "p999": 999, "max": 1000}
 _BUDGET_KEY = re.compile(r"(\w+)_(p50|p99|p999|max)_ms")
 
 

@@ -142,7 +142,6 @@ class _Grid:
         right = np.clip(np.searchsorted(times_s, self.times_s), 1, len(times_s) - 1)
         in_gap = times_s[right] - times_s[right - 1] > _GAP_PERIODS / rate_hz
         reach = n_taps // 2
-        in_gap[:reach] = in_gap[-reach:] = True
         spread = oaconvolve(in_gap.astype(np.float64), np.ones(2 * reach + 1), mode="same")
         self.known = spread < 0.5
         self.known[:reach] = self.known[-reach:] = False

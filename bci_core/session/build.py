@@ -4,6 +4,7 @@ The only place, with the nodes, where parts meet. Everything is found by name.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bci_core import registry
 from bci_core.chunk import StreamInfo
@@ -12,12 +13,15 @@ from bci_core.config.rig import Rig
 from bci_core.contracts import Amplifier, Detector, StimProtocol, Stimulator, StimulatorLink
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
-from bci_core.detection.sensing import Sensing
 from bci_core.errors import BciError, ConfigError, Problem
 from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+
+if TYPE_CHECKING:
+    # Compiled code takes long to import, and only the loop needs it.
+    from bci_core.detection.sensing import Sensing
 
 CHECK_LEAD_S = 0.02
 """Stands in for the measured lead where a detector is only built to see whether it can be."""
@@ -48,8 +52,10 @@ def protocol(rig: Rig) -> StimProtocol:
     return made
 
 
-def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> Sensing:
+def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
     """Monitor and detector for a stream."""
+    from bci_core.detection.sensing import Sensing
+
     return Sensing(detector(rig, info, lead_s), info, rig.monitor)
 
 

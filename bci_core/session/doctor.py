@@ -17,6 +17,7 @@ from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock, LslClock
 from bci_core.config.rig import LslSettings
 from bci_core.errors import BciError
+from bci_core.jit import cache_folder
 from bci_core.session import privacy
 from bci_core.session.realtime import PRIORITY
 
@@ -126,8 +127,8 @@ def _scheduling(_clock: Clock) -> Finding:
 
 
 def _numba_cache(_clock: Clock) -> Finding:
-    folder = Path(__file__).parents[1] / "detection" / "__pycache__"
-    cached = len(list(folder.glob("*.nbi")))
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_folder())
+    cached = len(list(folder.rglob("*.nbi")))
     if not cached:
         return Finding("numba cache", "note", "cold", "the first session compiles for some seconds")
     return Finding("numba cache", "ok", f"{cached} kernels compiled")

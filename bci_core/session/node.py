@@ -25,7 +25,8 @@ def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> 
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     channel = Channel(sys.stdin.fileno(), write_fd)
     clock = LslClock()
-    rig = load_rig(rig_path)
+    parts = {"loop": ("detector", "protocol"), "amplifier": ("amplifier",)}
+    rig = load_rig(rig_path, parts.get(role, ("stimulator",)))
     if role == "amplifier":
         from bci_core.session.amplifier_node import run_amplifier
 

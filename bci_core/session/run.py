@@ -12,8 +12,6 @@ from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
-from bci_core.report.html import write_report
-from bci_core.report.summary import write_summary
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
@@ -97,6 +95,10 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock) -> Ledger:
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
     """Summary and report; trouble with either is told, and leaves the recording alone."""
+    # Plotting takes long to import, and a session should be armed soon.
+    from bci_core.report.html import write_report
+    from bci_core.report.summary import write_summary
+
     summary: dict[str, Any] = {}
     try:
         summary = write_summary(folder)

@@ -34,6 +34,7 @@ class BrainFlowBoard:
 
     Settings: ClassVar[type[BaseModel]] = BrainFlowSettings
     publishes_itself: ClassVar[bool] = False
+    any_clock: ClassVar[bool] = False
 
     def __init__(self, settings: Any, clock: Clock) -> None:
         self._settings: BrainFlowSettings = settings

@@ -72,4 +72,7 @@ class UnixToLsl:
         if self._before_step_s == self.offset_s:
             return now
         before = unix_s + self._before_step_s
-        return np.where(np.abs(before - expected_s) < np.abs(now - expected_s), before, now)
+        is_before = np.abs(before - expected_s) < np.abs(now - expected_s)
+        if not is_before[-1]:  # the last of the stamps from before has been seen
+            self._before_step_s = self.offset_s
+        return np.where(is_before, before, now)

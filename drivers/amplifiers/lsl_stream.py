@@ -70,6 +70,7 @@ class LslStream:
 
     Settings: ClassVar[type[BaseModel]] = LslSettings
     publishes_itself: ClassVar[bool] = True
+    any_clock: ClassVar[bool] = False
 
     def __init__(self, settings: Any, clock: Clock) -> None:
         self._settings: LslSettings = settings

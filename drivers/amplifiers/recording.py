@@ -55,6 +55,7 @@ class RecordingPlayer:
 
     Settings: ClassVar[type[BaseModel]] = RecordingSettings
     publishes_itself: ClassVar[bool] = False
+    any_clock: ClassVar[bool] = True
 
     def __init__(self, settings: Any, clock: Clock) -> None:
         self._settings: RecordingSettings = settings

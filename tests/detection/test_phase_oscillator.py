@@ -57,6 +57,20 @@ def test_is_stable_and_blind_to_offsets_at_any_rate(band_hz, rate_hz):
     assert abs(states(model, np.full(1000, 60_000.0))[:, :DRIFT]).max() < 1e-6
 
 
+@pytest.mark.parametrize("rate_hz", [50.0, 30_000.0])
+@pytest.mark.parametrize("linewidth_ratio", [0.01, 2.0])
+@pytest.mark.parametrize("white_ratio", [1e-4, 100.0])
+@pytest.mark.parametrize("drift_ratio", [1e-4, 100.0])
+def test_is_stable_for_any_settings(rate_hz, linewidth_ratio, white_ratio, drift_ratio):
+    for band_hz in [(0.01, 0.02), (0.5, 2.0), (8.0, 24.9)]:
+        cos, sin, *gain = oscillator_model(
+            band_hz, rate_hz, linewidth_ratio, white_ratio, drift_ratio
+        )
+        advance = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+        closed = advance - np.outer(gain, np.array([1, 0, 1]) @ advance)
+        assert abs(np.linalg.eigvals(closed)).max() < 1.0
+
+
 @pytest.mark.parametrize("band_hz", BANDS)
 def test_response_is_what_a_sine_shows(band_hz):
     model = oscillator_model(band_hz, RATE_HZ, 0.5, 0.1, 0.02)

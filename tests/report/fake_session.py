@@ -3,6 +3,7 @@
 import json
 import runpy
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +186,12 @@ class Fake:
         """One detection a cycle; the sine has its peaks at whole multiples of the period."""
         aimed_deg = 180.0 if self.target_deg is None else self.target_deg
         first = int(np.ceil((BEGAN_S + 2.1) * SINE_HZ))
-        last = int((self.ended_s - 0.05) * SINE_HZ)
         seq = 0
-        for number, cycle in enumerate(range(first, last)):
+        for number, cycle in enumerate(count(first)):
             target_s = (cycle + aimed_deg / 360.0) / SINE_HZ
-            if number in self.skip_cycles or target_s > self.ended_s:
+            if target_s > self.ended_s - 0.03:
+                break
+            if number in self.skip_cycles:
                 continue
             sample_s = round((target_s - 0.016) * RATE_HZ) / RATE_HZ
             seq = self._decide(target_s, sample_s, seq)

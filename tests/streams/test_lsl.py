@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import LslClock
 from bci_core.detection.compiled import CompiledDetector
-from bci_core.detection.monitor import MonitorSettings
+from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.detection.sensing import Sensing
 from bci_core.errors import StreamLostError
 from bci_core.events import Detection

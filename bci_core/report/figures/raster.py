@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import Range1d
 from bokeh.models.annotations import BoxAnnotation
+from bokeh.models.text import PlainText
 
 from bci_core.events import Outcome
 from bci_core.report.evidence import Evidence
@@ -52,9 +53,9 @@ def excerpt(evidence: Evidence) -> Figure | None:
     t = recording.times_s[inside][::every] - origin_s
     values = recording.samples[inside, index][::every].astype(np.float64)
     unit = {"microvolts": "µV"}.get(recording.info.unit, recording.info.unit)
-    made = plot(
-        height=250, x_axis_label="seconds since armed", y_axis_label=f"{channels[index]}, {unit}"
-    )
+    made = plot(height=250, x_axis_label="seconds since armed")
+    # Plain, since bokeh would fetch MathJax for a label with dollar signs.
+    made.yaxis.axis_label = PlainText(text=f"{channels[index]}, {unit}")
     made.line(t, values, color=SIGNAL, line_width=1.3)
     first, last = float(t[0]), float(t[-1])
     for name, times_s in _marks(told).items():
