@@ -4,13 +4,15 @@ Designed by scipy, kept as one flat array so that they fit into a detector's
 settings: five coefficients a section (b0, b1, b2, a1, a2; a0 is 1) and two
 numbers of state (transposed direct form II, as in `scipy.signal.sosfilt`).
 No sections at all is a filter that changes nothing.
+
+`scipy.signal` takes most of a second to import, so it is imported where a filter
+is designed: a detector without one starts without it.
 """
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from bci_core.jit import compiled
 
@@ -23,11 +25,15 @@ MEMORIES = 2
 
 def band_pass(band_hz: tuple[float, float], rate_hz: float, order: int) -> NDArray[np.float64]:
     """Butterworth, `order` at each edge: that many sections."""
+    from scipy import signal
+
     return _flat(signal.butter(order, band_hz, btype="bandpass", output="sos", fs=rate_hz))
 
 
 def notch(centre_hz: float, width_hz: float, rate_hz: float) -> NDArray[np.float64]:
     """One section that takes out a frequency; `width_hz` lies between its -3 dB points."""
+    from scipy import signal
+
     b, a = signal.iirnotch(centre_hz, centre_hz / width_hz, fs=rate_hz)
     return _flat(np.concatenate([b, a])[np.newaxis])
 

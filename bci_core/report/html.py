@@ -116,6 +116,10 @@ def _problems(summary: Mapping[str, Any]) -> list[str]:
         problems.append(f"samples lost: {summary['samples_lost']}")
     if summary["unaccounted"]:
         problems.append(f"triggers of which nobody knows how they ended: {summary['unaccounted']}")
+    if summary["contradictions"]:
+        problems.append(
+            f"triggers of which loop and device tell different things: {summary['contradictions']}"
+        )
     if summary["phase"] and summary["phase"]["missed_cycles"]:
         problems.append(f"cycles without a detection: {summary['phase']['missed_cycles']}")
     if not summary["ledger"]["closed"]:

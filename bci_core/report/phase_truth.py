@@ -106,9 +106,12 @@ def true_phase(
     Returns
     -------
     TruePhase or None
-        None when the recording is too short to tell.
+        None when the recording is too short to tell, or too slow for the band.
     """
-    finite = np.isfinite(values) & np.isfinite(times_s)
+    if not 0.0 < band_hz[0] < band_hz[1] < rate_hz / 2.0:
+        return None
+    finite = np.flatnonzero(np.isfinite(values) & np.isfinite(times_s))
+    finite = finite[np.argsort(times_s[finite], kind="stable")]
     times_s = times_s[finite]
     factor = max(1, int(rate_hz / (_SAMPLES_PER_CYCLE * band_hz[1])))
     axes = [_block_means(each, factor) for each in (times_s, _sample_count(times_s, rate_hz))]
@@ -118,6 +121,8 @@ def true_phase(
     if len(x) < 3 * n_taps or not np.any(x != x[0]):
         return None
     grid = _Grid(times_s, rate_hz, band_hz, n_taps)
+    if not grid.known.any():
+        return None
     fits = [_fit_sine(axis, times_s, x, grid) for axis in axes]
     best = max(fits, key=lambda fit: fit.explained)
     if best.explained >= SINE_EXPLAINS:
@@ -200,6 +205,8 @@ def _peak_hz(grid: _Grid, x: Floats) -> float:
     power = np.abs(rfft((even - even.mean()) * np.hanning(len(even)), size))
     hz = rfftfreq(size, 1.0 / grid.rate_hz)
     inside = (hz >= grid.band_hz[0]) & (hz <= grid.band_hz[1])
+    if not inside.any():
+        return sum(grid.band_hz) / 2.0
     return float(hz[inside][np.argmax(power[inside])])
 
 

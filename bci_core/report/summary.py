@@ -13,7 +13,8 @@ from bci_core.events import Outcome
 from bci_core.report.achieved_phase import achieved_phase
 from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
 from bci_core.report.latency import judge, quantiles, stage_times_ms
-from bci_core.report.trace import Data, Trace, column, number
+from bci_core.report.timeline import Data, number
+from bci_core.report.trace import Trace, column
 
 INCOMPLETE = "incomplete"
 """Status of a session whose ledger nobody closed."""
@@ -88,6 +89,7 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "sham": len(told.with_outcome(Outcome.SHAM)),
         "aborted": len(told.with_outcome(Outcome.ABORTED)),
         "unaccounted": told.unaccounted,
+        "contradictions": len(told.contradictions),
         "refused": told.refused(),
         "latency_ms": latency_ms,
         "budget": judge(evidence.section("budget"), latency_ms),
@@ -98,7 +100,11 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
             "overrides": [dict(override) for override in told.overrides],
         },
         "memory": _memory(told.memory),
-        "faults": [event.text for event in told.events if event.kind == "fault"],
+        "faults": [
+            event.text if event.kind == "fault" else f"{event.kind}: {event.text}"
+            for event in told.events
+            if event.alarming
+        ],
         "recording_problem": evidence.recording_problem or None,
         "ledger": {
             "rows": evidence.ledger.rows,

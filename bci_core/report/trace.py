@@ -3,48 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.events import Outcome, Verdict
 from bci_core.record.ledger import LedgerRow
+from bci_core.report.timeline import ArmedSpan, Data, Event, armed_spans, number, timeline
 
 Floats = NDArray[np.float64]
-Data = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class ArmedSpan:
-    """From arming to disarming, on the LSL clock; times are those of the ledger rows.
-
-    Attributes
-    ----------
-    from_s, to_s : float
-    reason : str
-        Why it ended; "" when the ledger ends first.
-    """
-
-    from_s: float
-    to_s: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something for the timeline.
-
-    Attributes
-    ----------
-    when_s : float
-    kind, text : str
-    """
-
-    when_s: float
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +28,13 @@ class Trace:
     decisions : sequence of mapping
         One a detection, or one a trigger where a detection led to several.
     outcomes : sequence of mapping
-        How triggers ended, with their stamps.
+        How triggers ended, with their stamps: as the loop heard it, or as the device
+        itself told where the loop did not live to hear it.
+    contradictions : sequence of int
+        Triggers of which loop and device say different things.
     armed : sequence of ArmedSpan
     events : sequence of Event
-        Arming, faults, ends of processes.
+        Arming, faults, and whatever else has no other place.
     memory : sequence of mapping
         ``lsl_s`` and ``rss_kib`` of the loop's process.
     samples : mapping
@@ -80,6 +50,7 @@ class Trace:
     ended_s: float
     decisions: Sequence[Data]
     outcomes: Sequence[Data]
+    contradictions: Sequence[int]
     armed: Sequence[ArmedSpan]
     events: Sequence[Event]
     memory: Sequence[Data]
@@ -168,9 +139,10 @@ def trace(rows: Iterable[LedgerRow]) -> Trace:
         began_s=rows[0].lsl_s if rows else 0.0,
         ended_s=rows[-1].lsl_s if rows else 0.0,
         decisions=by_event.get("decision", []),
-        outcomes=by_event.get("outcome", []),
-        armed=_armed_spans(rows),
-        events=[event for row in rows for event in _timeline(row)],
+        outcomes=_completed(by_event),
+        contradictions=_contradictions(by_event),
+        armed=armed_spans(rows),
+        events=timeline(rows),
         memory=by_event.get("memory", []),
         samples=last("samples"),
         worst_case=[use for data in by_event.get("limit.worst_case", []) for use in data["uses"]],
@@ -183,47 +155,33 @@ def column(rows: Sequence[Data], key: str) -> Floats:
     return np.array([number(row.get(key)) for row in rows], dtype=np.float64)
 
 
-def number(value: Any) -> float:
-    """A float; NaN for null and for what is no number."""
-    if isinstance(value, (int, float)) and isfinite(value):
-        return float(value)
-    return float("nan")
+_TOLD_TWICE = ("outcome", "onset_s", "offset_s", "n_pulses", "charge_uc")
 
 
-def _armed_spans(rows: Sequence[LedgerRow]) -> list[ArmedSpan]:
-    spans: list[ArmedSpan] = []
-    since_s: float | None = None
-    for row in rows:
-        if row.event == "armed" and since_s is None:
-            since_s = row.lsl_s
-        elif row.event == "disarmed" and since_s is not None:
-            spans.append(ArmedSpan(since_s, row.lsl_s, str(row.data.get("reason", ""))))
-            since_s = None
-    if since_s is not None:
-        spans.append(ArmedSpan(since_s, rows[-1].lsl_s, ""))
-    return spans
+def _completed(by_event: Mapping[str, list[Data]]) -> list[Data]:
+    """Outcomes of the loop, and the device's own deliveries where the loop has none."""
+    heard = [o for o in by_event.get("outcome", []) if o.get("outcome") != Outcome.UNKNOWN]
+    unknown = [o for o in by_event.get("outcome", []) if o.get("outcome") == Outcome.UNKNOWN]
+    stamps = {d.get("seq"): d for d in (*by_event.get("decision", []), *unknown)}
+    known = {outcome.get("seq") for outcome in heard}
+    told = [
+        {**stamps.get(delivery.get("seq"), {}), **delivery}
+        for delivery in by_event.get("delivery", [])
+        if delivery.get("seq") not in known
+    ]
+    known |= {outcome.get("seq") for outcome in told}
+    return [*heard, *told, *(o for o in unknown if o.get("seq") not in known)]
 
 
-def _timeline(row: LedgerRow) -> list[Event]:
-    data = row.data
-    match row.event:
-        case "armed":
-            text = f"by {data['actor']}" if data.get("actor") else ""
-        case "arm.intent":
-            text = f"asked by {row.actor}, lease {data.get('lease_s')} s"
-        case "disarmed":
-            text = str(data.get("reason", ""))
-        case "fault":
-            text = f"{data.get('node', '')}: {data.get('what', '')}"
-        case "node.exit" if data.get("status"):
-            text = f"{data.get('node', '')} ended with status {data['status']}"
-        case "emergency_stop":
-            text = str(data.get("device", ""))
-        case "session.end":
-            text = f"{data.get('status', '')}: {data.get('reason', '')}"
-        case _:
-            return []
-    return [Event(row.lsl_s, row.event, text)]
+def _contradictions(by_event: Mapping[str, list[Data]]) -> list[int]:
+    heard = {o.get("seq"): o for o in by_event.get("outcome", [])}
+    return [
+        int(delivery["seq"])
+        for delivery in by_event.get("delivery", [])
+        if (loop := heard.get(delivery.get("seq"))) is not None
+        and loop.get("outcome") != Outcome.UNKNOWN
+        and any(loop.get(key) != delivery.get(key) for key in _TOLD_TWICE)
+    ]
 
 
 def _overrides(found: Sequence[Data]) -> list[Data]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bci_core import registry
 from bci_core.clock import Clock
-from bci_core.config.rig import Rig
+from bci_core.config.load import load_rig
 from bci_core.control.journal import ROW, Journal
 from bci_core.errors import BciError
 from bci_core.session.channel import Channel, Message
@@ -25,7 +25,8 @@ class LoopNode:
 
     Parameters
     ----------
-    rig : Rig
+    rig_path : str
+        Of the session's resolved rig.
     session_id : str
         Part of the source ids of this session's streams.
     channel : Channel
@@ -33,16 +34,18 @@ class LoopNode:
     clock : Clock
     """
 
-    def __init__(self, rig: Rig, session_id: str, channel: Channel, clock: Clock) -> None:
-        self.rig = rig
+    def __init__(self, rig_path: str, session_id: str, channel: Channel, clock: Clock) -> None:
+        self._rig_path = rig_path
         self._channel = channel
         self._clock = clock
+        # Only the name yet: the recorder can find these outlets while the rest is imported.
+        name = load_rig(rig_path, ()).name
         labels, units = zip(*ROW, strict=True)
         self._events = registry.load("transport", "event_outlet")(
-            f"{rig.name}-events", f"{session_id}-events"
+            f"{name}-events", f"{session_id}-events"
         )
         self._rows = registry.load("transport", "row_outlet")(
-            f"{rig.name}-loop", f"{session_id}-loop", labels, units
+            f"{name}-loop", f"{session_id}-loop", labels, units
         )
         self._journal = Journal(self._emit, self._events.push, self._rows.push)
         self._live: LiveLoop | None = None
@@ -57,6 +60,8 @@ class LoopNode:
         self._channel.send({"event": "ready"})
         status, why = 0, ""
         try:
+            self._inlet_class = registry.load("transport", "inlet")
+            self._rig = load_rig(self._rig_path, ("detector", "protocol"))
             while not self._ending:
                 if self._live is None or not self._running:
                     self._obey(self._channel.wait(0.1))
@@ -102,11 +107,11 @@ class LoopNode:
     def _connect(self, order: Message) -> None:
         # Before the sockets: the threads liblsl and ZeroMQ start inherit it.
         scheduling = ask_for_realtime()
-        inlet = registry.load("transport", "inlet")(order["source_id"], self._clock)
+        inlet = self._inlet_class(order["source_id"], self._clock)
         keys = registry.load("transport", "command_keys").load(order["keys"])
         link = registry.load("transport", "commands")(order["endpoint"], keys, self._clock)
         self._live = LiveLoop(
-            self.rig,
+            self._rig,
             inlet,
             link,
             self._journal,

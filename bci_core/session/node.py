@@ -25,19 +25,17 @@ def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> 
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     channel = Channel(sys.stdin.fileno(), write_fd)
     clock = LslClock()
-    parts = {"loop": ("detector", "protocol"), "amplifier": ("amplifier",)}
-    rig = load_rig(rig_path, parts.get(role, ("stimulator",)))
     if role == "amplifier":
         from bci_core.session.amplifier_node import run_amplifier
 
-        return run_amplifier(rig, session_id, channel, clock)
+        return run_amplifier(load_rig(rig_path, ("amplifier",)), session_id, channel, clock)
     if role == "stimulator":
         from bci_core.session.stimulator_node import run_stimulator
 
-        return run_stimulator(rig, keys_path, channel, clock)
+        return run_stimulator(load_rig(rig_path, ("stimulator",)), keys_path, channel, clock)
     from bci_core.session.loop_node import LoopNode
 
-    return LoopNode(rig, session_id, channel, clock).run()
+    return LoopNode(rig_path, session_id, channel, clock).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from bci_core.contracts import Capabilities, Stimulator
 from bci_core.errors import BciError
 from bci_core.events import Acceptance, Delivery, Outcome, Trigger
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
+from bci_core.testing.require import require
 
 Make = Callable[[], Stimulator]
 
@@ -52,7 +53,7 @@ def over_limit(good: StimProgram, able: Capabilities) -> list[tuple[str, StimPro
         slow = replace(train, rate_hz=able.min_rate_hz, n_pulses=1)
         charged = replace(slow, pulse=replace(pulse, phase_us=charged_us))
         trains = [("too much charge per phase", charged)]
-    else:
+    else:  # no current and phase within their own limits reach it
         trains = []
     trains += [(what, replace(train, pulse=odd)) for what, odd in pulses]
     trains += [
@@ -132,12 +133,6 @@ def run_on(device: Stimulator, from_s: float, to_s: float) -> list[Delivery]:
         ended += device.advance(now_s)
         device.renew(now_s)
     return ended
-
-
-def require(holds: bool, otherwise: str) -> None:
-    """Fail with a message. Not ``assert``, which ``python -O`` leaves out."""
-    if not holds:
-        raise AssertionError(otherwise)
 
 
 def raises(kind: type[BciError], what: str, call: Callable[..., Any], *args: Any) -> str:

@@ -6,6 +6,7 @@ from math import inf, isnan, nan
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Outcome, Trigger
 from bci_core.stimulus import StimProgram
+from bci_core.testing.require import require
 from bci_core.testing.stimulator_expectations import (
     LATER_S,
     START_S,
@@ -22,7 +23,6 @@ from bci_core.testing.stimulator_expectations import (
     program_for,
     raises,
     refused,
-    require,
     soonest_s,
     step_s,
 )

@@ -5,6 +5,7 @@ from math import inf, isfinite, nan
 
 from bci_core.events import Delivery, Outcome, Trigger
 from bci_core.stimulus import StimProgram
+from bci_core.testing.require import require
 from bci_core.testing.stimulator_expectations import (
     LATER_S,
     START_S,
@@ -16,7 +17,6 @@ from bci_core.testing.stimulator_expectations import (
     loaded,
     only,
     refused,
-    require,
     run_on,
     soonest_s,
     step_s,

@@ -43,7 +43,7 @@ class UnixToLsl:
     def __init__(self, clock: UnixAnchoredClock) -> None:
         self._clock = clock
         self.offset_s = clock.unix_offset_s(_SURE_TRIES)
-        self._before_step_s = self.offset_s
+        self._before_step_s: float | None = None
         self.steps = 0
 
     def follow(self) -> None:
@@ -69,10 +69,10 @@ class UnixToLsl:
             LSL time the first is expected at. A stamp from before a step is told by it.
         """
         now = unix_s + self.offset_s
-        if self._before_step_s == self.offset_s:
+        if self._before_step_s is None:
             return now
         before = unix_s + self._before_step_s
         is_before = np.abs(before - expected_s) < np.abs(now - expected_s)
         if not is_before[-1]:  # the last of the stamps from before has been seen
-            self._before_step_s = self.offset_s
+            self._before_step_s = None
         return np.where(is_before, before, now)

@@ -19,8 +19,8 @@ MAX_CHUNK = 1024
 """Most samples of one `read`."""
 
 _LOOK_EVERY_S = 0.05
-_LOOK_ON_S = 0.3
-"""After the first match, how long a second one is given to show up."""
+_LOOK_ON_S = 0.7
+"""After the first match, how long a second is given: liblsl asks around every half second."""
 
 
 class LslSettings(BaseModel):
@@ -171,8 +171,9 @@ class LslStream:
                     "and does [lsl] of the rig let this machine see it?"
                 )
             self._clock.sleep_until(self._clock.now_s() + _LOOK_EVERY_S)
-        self._clock.sleep_until(self._clock.now_s() + _LOOK_ON_S)
-        found = resolver.results() or found
+        if "source_id" not in wanted:  # which is one stream's own; the rest may fit several
+            self._clock.sleep_until(self._clock.now_s() + _LOOK_ON_S)
+            found = resolver.results() or found
         if len(found) > 1:
             listed = ", ".join(
                 f"{s.name()!r} (source_id {s.source_id()!r}, {s.hostname()})" for s in found

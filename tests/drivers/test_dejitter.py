@@ -92,7 +92,7 @@ def test_a_loss_nobody_numbered_shows_after_a_second_of_lateness() -> None:
 
 
 def test_lateness_is_no_loss_when_numbers_tell() -> None:
-    true_s, arrival_s = clock_and_arrivals(10.0)
+    _, arrival_s = clock_and_arrivals(10.0)
     arrival_s[1000:] += 3.0 / RATE_HZ
     _, lost, _ = dejittered(arrival_s, find_losses=False)
     assert lost == 0

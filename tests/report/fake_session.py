@@ -147,7 +147,8 @@ class Fake:
             round_trip_s={"p50": 0.0003, "p99": 0.0007},
         )
         self.log(ARMED_S - 0.01, "arm.intent", "supervisor", lease_s=2.0)
-        self.log(ARMED_S, "armed", "loop", actor="operator", lease_s=2.0)
+        self.log(ARMED_S - 0.001, "device_armed", "stimulator")
+        self.log(ARMED_S + 0.002, "armed", "loop", actor="operator", at_s=ARMED_S)
         rss = 182_000.0
         for when_s in np.arange(ARMED_S, self.ended_s, 2.0):
             rss += self.random.normal(0.5, 6.0)
@@ -255,6 +256,7 @@ class Fake:
         if self.trouble and self.random.random() < 0.01:
             never = {"onset_s": None, "offset_s": None, "n_pulses": 0, "charge_uc": 0.0}
             told |= never | {"outcome": "refused", "reason": "rate: 12 Hz, limit 10 Hz (device)"}
+        self.log(onset_s + 0.0015, "delivery", "stimulator", **told)
         self.log(onset_s + 0.002, "outcome", "loop", **(stamps | told))
         self.markers.append((onset_s, "sham" if sham else "stim"))
 

@@ -117,6 +117,12 @@ def test_what_a_reader_must_not_overlook(fake: Fakes, settings: dict[str, Any], 
     assert words in report(fake(duration_s=5.0, **settings)).text
 
 
+def test_no_event_is_left_out(fake: Fakes) -> None:
+    page = report(fake(duration_s=5.0))
+    assert "device_armed" in page.text
+    assert "arm.intent" in page.text
+
+
 def test_all_is_well_is_said_only_when_it_is(fake: Fakes) -> None:
     well = report(fake(duration_s=5.0, trouble=False))
     assert ("class", "verdict good") in well.attributes

@@ -120,6 +120,23 @@ def test_a_recording_too_short_to_tell(n: int) -> None:
     assert true_phase(times_s, np.sin(times_s), RATE_HZ, BAND_HZ) is None
 
 
+@pytest.mark.parametrize("band_hz", [(4.0, 130.0), (0.0, 8.0), (8.0, 4.0), (4.0, 4.0)])
+def test_a_band_that_the_rate_cannot_hold(band_hz: tuple[float, float]) -> None:
+    times_s = np.arange(0.0, 10.0, 1 / RATE_HZ)
+    assert true_phase(times_s, sine(times_s), RATE_HZ, band_hz) is None
+
+
+def test_a_recording_that_is_mostly_gaps() -> None:
+    times_s = np.arange(0.0, 60.0, 1 / RATE_HZ)[::4]
+    assert true_phase(times_s, sine(times_s), RATE_HZ, BAND_HZ) is None
+
+
+def test_a_very_narrow_band() -> None:
+    times_s = np.arange(0.0, 10.0, 1 / RATE_HZ)
+    truth = true_phase(times_s, sine(times_s, 5.0), RATE_HZ, (4.9999, 5.0001))
+    assert truth is not None
+
+
 def test_a_flat_channel_has_no_phase() -> None:
     times_s = np.arange(0.0, 10.0, 1 / RATE_HZ)
     assert true_phase(times_s, np.ones(len(times_s)), RATE_HZ, BAND_HZ) is None

@@ -188,6 +188,51 @@ def test_refusals_are_counted_by_reason_whoever_refuses(fake: Fakes) -> None:
     assert summary["charge_uc"] == 0.75
 
 
+def delivery(seq: int, **changes: Any) -> tuple[str, str, dict[str, Any]]:
+    keys = ("seq", "outcome", "reason", "onset_s", "charge_uc", "device_latency_s")
+    told = {key: value for key, value in outcome(seq)[2].items() if key in keys}
+    return "delivery", "stimulator", told | changes
+
+
+def test_the_device_is_heard_where_the_loop_did_not_live_to_tell(fake: Fakes) -> None:
+    files = fake(duration_s=3.0)
+    ledger_of(
+        files.path,
+        decision(1),
+        delivery(1),
+        outcome(1),
+        decision(2),
+        delivery(2, onset_s=2.0),
+        decision(3),
+        delivery(3, onset_s=3.0),
+        outcome(3, "unknown", onset_s=None, charge_uc=0.0),
+        decision(4),
+    )
+    summary = summarise(files)
+    assert (summary["delivered"], summary["unaccounted"]) == (3, 1)
+    assert summary["charge_uc"] == pytest.approx(1.5)
+    assert summary["latency_ms"]["sent_to_accepted"]["n"] == 2
+    assert summary["contradictions"] == 0
+
+
+def test_loop_and_device_that_disagree(fake: Fakes) -> None:
+    files = fake(duration_s=3.0)
+    ledger_of(files.path, decision(1), delivery(1, outcome="aborted"), outcome(1))
+    assert summarise(files)["contradictions"] == 1
+
+
+def test_an_alarm_is_a_fault_whoever_raises_it(fake: Fakes) -> None:
+    files = fake(duration_s=3.0)
+    ledger_of(
+        files.path,
+        ("client_refused", "stimulator", {"why": "unknown key", "address": "127.0.0.1"}),
+        ("fault", "supervisor", {"node": "loop", "what": "died"}),
+        ("device_disarmed", "stimulator", {"reason": "lease"}),
+    )
+    faults = summarise(files)["faults"]
+    assert faults == ["client_refused: address: 127.0.0.1, why: unknown key", "loop: died"]
+
+
 def test_several_triggers_of_one_detection_are_one_detection(fake: Fakes) -> None:
     files = fake(duration_s=3.0)
     ledger_of(files.path, decision(1, sample_index=7), decision(2, sample_index=7))

@@ -92,8 +92,8 @@ def phase_errors(achieved: AchievedPhase) -> Figure | None:
     errors = (achieved.phases_deg - achieved.target_deg + 180.0) % 360.0 - 180.0
     if not len(errors):
         return None
-    reach = max(5.0, float(np.ceil(np.abs(errors).max() / 5.0) * 5.0))
-    bins = int(np.clip(np.sqrt(len(errors)) * 2, 10, 72))
+    reach = float(np.ceil(max(1.0, 1.2 * np.abs(errors).max())))
+    bins = 2 * int(np.clip(np.sqrt(len(errors)), 8, 40)) + 1  # one of them is centred on 0
     counts, edges = np.histogram(errors, bins=bins, range=(-reach, reach))
     made = plot(
         height=340,

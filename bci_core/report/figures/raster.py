@@ -91,12 +91,12 @@ def timeline(evidence: Evidence) -> Figure | None:
             made.scatter(
                 at, [name] * len(at), marker="dash", angle=np.pi / 2, size=16, color=COLOURS[name]
             )
-    faults = [e for e in told.events if e.kind in ("fault", "emergency_stop")]
+    faults = [event for event in told.events if event.alarming]
     if faults:
         data = source(
             t=[e.when_s - origin_s for e in faults],
             row=["faults"] * len(faults),
-            what=[e.text for e in faults],
+            what=[f"{e.kind} {e.text}" for e in faults],
         )
         marks = made.scatter("t", "row", source=data, marker="triangle", size=11, color=FAULT)
         made.add_tools(hover([marks], [("after", "@t{0.00} s"), ("fault", "@what")]))
@@ -112,11 +112,13 @@ def _marks(told: Trace) -> dict[str, Floats]:
     def onsets_s(outcome: Outcome) -> Floats:
         return column(told.with_outcome(outcome), "onset_s")
 
+    aborted = told.with_outcome(Outcome.ABORTED)
+    cut_s = column(aborted, "onset_s")  # NaN for one that had not begun
     marks = {
         "detected": column(told.decisions, "sample_s") + told.clock_offset_s,
         "delivered": onsets_s(Outcome.DELIVERED),
         "sham": onsets_s(Outcome.SHAM),
-        "aborted": onsets_s(Outcome.ABORTED),
+        "aborted": np.where(np.isfinite(cut_s), cut_s, column(aborted, "sent_s")),
         "refused": np.array([refusal.when_s for refusal in told.refusals()]),
     }
     return {name: t[np.isfinite(t)] - told.zero_s for name, t in marks.items()}
