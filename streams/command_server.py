@@ -21,6 +21,9 @@ from streams.sockets import readable
 FRAMES_A_STEP: Final = 32
 """Served before the device and the client's health are looked at again."""
 
+UNREAD_FRAMES: Final = 256
+"""Beyond what the network holds. A client that lets more pile up is deaf, and disarmed."""
+
 HANDSHAKE_MS: Final = 1000
 FLUSH_MS: Final = 200
 """How long closing waits for the last frames to leave."""
@@ -84,6 +87,7 @@ class CommandServer:
         self._socket.set(zmq.ZAP_DOMAIN, b"bci")
         self._socket.set(zmq.ROUTER_MANDATORY, 1)
         self._socket.set(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        self._socket.set(zmq.SNDHWM, UNREAD_FRAMES)
         self._socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         self._socket.set(zmq.LINGER, FLUSH_MS)
         self._admission = Admission(self._socket, z85.decode(keys.client_public), on_event)
@@ -116,8 +120,9 @@ class CommandServer:
         if stop_reason:
             self._disarm(stop_reason)
         if self._admission.step():
-            self._peer = b""
             self._handler.lose_client(self._clock.now_s())
+            self._tell_news()  # In case it is there after all.
+            self._peer = b""
         for _ in range(FRAMES_A_STEP):
             if not readable(self._socket):
                 break
@@ -179,8 +184,10 @@ class CommandServer:
             return
         try:
             self._socket.send_multipart([self._peer, frame], zmq.DONTWAIT)
-        except zmq.ZMQError as error:
-            # It has gone, or it does not read what it is told: no host either way.
+        except zmq.Again:
             self._peer = b""
             self._handler.stop(HOST_LOST, self._clock.now_s())
-            self._on_event("client_deaf", {"why": str(error)})
+            self._on_event("client_deaf", {"why": f"it left {UNREAD_FRAMES} frames unread"})
+        except zmq.ZMQError:  # It has gone; the monitor is about to say so.
+            self._peer = b""
+            self._handler.stop(HOST_LOST, self._clock.now_s())

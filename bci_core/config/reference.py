@@ -44,7 +44,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value: Any = field.get_default(call_default_factory=True)
-    return "by class, or none" if value is None else f"`{value!r}`".replace("'", '"')
+    return "not set" if value is None else f"`{value!r}`".replace("'", '"')
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
@@ -57,7 +57,9 @@ def _meanings(model: type[BaseModel]) -> dict[str, str]:
         entry = re.match(r"([a-z]\w*(?:, [a-z]\w*)*)(?: : .*)?$", line)
         if entry:
             names = entry[1].split(", ")
-        elif line.startswith("    "):
+        elif not line.startswith("    ") and line:
+            names = []  # a paragraph about several keys, not about the last one
+        else:
             for name in names:
                 found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return {name: meaning.replace("|", "\\|") for name, meaning in found.items()}
+    return {name: meaning.replace("|", "\\|").replace("``", "`") for name, meaning in found.items()}

@@ -27,7 +27,7 @@ class Channel:
     Attributes
     ----------
     closed : bool
-        The other side has gone.
+        The other side has gone, and everything it said before has been received.
     """
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
@@ -35,23 +35,28 @@ class Channel:
         self._write_fd = write_fd
         self._partial = b""
         self._outgoing: deque[bytes] = deque()
+        self._deaf = False
         self.closed = False
 
     def send(self, message: Message) -> None:
-        """Queue a message and write what the pipe takes now."""
+        """Queue a message and write what the pipe takes now; nothing, when nobody hears it."""
+        if self._deaf:
+            return
         self._outgoing.append(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         self.flush()
 
     def flush(self) -> bool:
         """Write what the pipe takes now; True when nothing is left."""
-        while self._outgoing and not self.closed:
+        while self._outgoing and not self._deaf:
             if not select.select([], [self._write_fd], [], 0)[1]:
                 return False
             line = self._outgoing.popleft()
             try:
                 written = os.write(self._write_fd, line[:_PIPE_BUF])
             except OSError:
-                self.closed = True
+                # Nobody hears any more; what was said before can still be read.
+                self._deaf = True
+                self._outgoing.clear()
                 return False
             if written < len(line):
                 self._outgoing.appendleft(line[written:])

@@ -121,7 +121,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
     ledger = read_ledger(folder.ledger)
     ready = _one(ledger, "loop.ready", folder)
     recorded = [row.data for row in ledger if row.event == "decision"]
-    recording = read_session_xdf(folder.xdf, rig.name)
+    recording = read_session_xdf(folder.xdf, ready["stream"]["name"])
     first = int(np.searchsorted(recording.times_s, ready["first_sample_s"]))
     if first >= len(recording.times_s) or recording.times_s[first] != ready["first_sample_s"]:
         raise SessionError(

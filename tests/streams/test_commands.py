@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from bci_core.events import Acceptance, Delivery, Outcome, Trigger
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
-from streams.command_frames import MAX_FRAME_BYTES
+from streams.command_frames import MAX_FRAME_BYTES, RENEW_FRAME, json_frame
+from streams.command_requests import Arm, Hello, Load
 from streams.commands import CommandLink, CommandServer, SessionKeys
 from streams.keys import fingerprint
 
@@ -292,6 +294,23 @@ def test_strangers_who_come_and_go_do_not_disarm(stage: Stage) -> None:
     assert link.disarmed_reason() == ""
 
 
+def test_in_doubt_about_which_connection_has_ended_it_disarms(stage: Stage) -> None:
+    served = stage.serve()
+    host, port = served.endpoint.removeprefix("tcp://").split(":")
+    with socket.create_connection((host, int(port))):  # open already when the client comes
+        link = stage.link(served, timeout_s=0.2)
+        link.load([SHORT])
+        link.arm(2.0)
+    until(lambda: served.told("device_disarmed"), "the device to be disarmed")
+    assert served.told("device_disarmed") == [{"reason": "host lost"}]
+    # The client is told, but no longer answered; it has to connect anew.
+    until(lambda: link.poll() or link.disarmed_reason(), "the client to be told")
+    assert link.disarmed_reason() == "host lost"
+    with pytest.raises(LinkError, match="did not answer"):
+        link.arm(2.0)
+    stage.link(served).arm(2.0)
+
+
 def test_the_next_client_is_let_in_when_the_first_has_gone(stage: Stage) -> None:
     served = stage.serve()
     first = stage.link(served)
@@ -358,28 +377,47 @@ def test_an_emergency_stop_wakes_the_server(stage: Stage) -> None:
     assert link.disarmed_reason() == "emergency stop"
 
 
-def test_rubbish_from_the_right_client_neither_stops_nor_stimulates(stage: Stage) -> None:
-    served = stage.serve()
+@contextmanager
+def raw_client(served: Served) -> Iterator["zmq.Socket[bytes]"]:
+    """The right key, and no manners."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as raw:
         raw.set(zmq.LINGER, 0)
+        raw.set(zmq.RCVHWM, 1)
+        raw.set(zmq.RCVBUF, 4096)
         raw.set(zmq.CURVE_SERVERKEY, KEYS.server_public.encode())
         raw.set(zmq.CURVE_PUBLICKEY, KEYS.client_public.encode())
         raw.set(zmq.CURVE_SECRETKEY, (KEYS.client_secret or "").encode())
         raw.connect(served.endpoint)
-        for frames in (
-            [b""],
-            [b"\x01short"],
-            [b"\x04{]"],
-            [b"", b"\x02"],
-            [b"\x02" * 2],
-            [b"\xff"],
-        ):
+        yield raw
+
+
+def test_rubbish_from_the_right_client_neither_stops_nor_stimulates(stage: Stage) -> None:
+    served = stage.serve()
+    rubbish = ([b""], [b"\x01short"], [b"\x04{]"], [b"", b"\x02"], [b"\x02" * 2], [b"\xff"])
+    with raw_client(served) as raw:
+        for frames in rubbish:
             raw.send_multipart(frames)
-        until(lambda: len(served.told("malformed")) == 6, "six reports")
+        until(lambda: len(served.told("malformed")) == len(rubbish), "a report of each")
         assert served.told("delivery") == []
         # One that is too long is cut off, which counts as lost.
         raw.send(b"\x04" + b" " * MAX_FRAME_BYTES)
         until(lambda: served.told("client_lost"), "the loss")
+
+
+def test_a_client_that_does_not_read_is_no_host(stage: Stage) -> None:
+    served = stage.serve()
+    with raw_client(served) as raw:
+        raw.send(json_frame(Load(id=1, programs=(SHORT,))))
+        raw.send(json_frame(Arm(id=2, lease_s=2.0)))
+        hello = json_frame(Hello(id=3))
+        end_s = CLOCK.now_s() + 10.0
+        while not served.told("client_deaf"):
+            assert CLOCK.now_s() < end_s, "a deaf client must be noticed"
+            with suppress(zmq.Again):
+                raw.send(RENEW_FRAME, zmq.DONTWAIT)
+                raw.send(hello, zmq.DONTWAIT)
+        until(lambda: served.told("device_disarmed"), "the device to be disarmed")
+        assert served.told("device_disarmed") == [{"reason": "host lost"}]
 
 
 def test_a_server_that_hangs_is_a_clear_error_and_a_full_queue_too() -> None:

@@ -56,11 +56,15 @@ def _table(path: Path, layout: BoardLayout) -> NDArray[np.float64]:
             if line == 1 and "\t" not in text:
                 separator = ","
             fields = text.rstrip("\r\n").rstrip(separator).split(separator)
+            if not text.endswith("\n"):
+                raise RecordingError(
+                    f"{path}: cut short in line {line}: BrainFlow ends each line, and this has "
+                    f"{len(fields)} columns of {layout.n_rows} and no end"
+                )
             if len(fields) != layout.n_rows:
-                cut = "" if text.endswith("\n") else "; the file may have been cut short there"
                 raise RecordingError(
                     f"{path}: line {line} has {len(fields)} columns, {layout.name} writes "
-                    f"{layout.n_rows}{cut}"
+                    f"{layout.n_rows}"
                 )
             try:
                 rows.append(np.array(fields, dtype=np.float64))

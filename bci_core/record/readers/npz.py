@@ -1,5 +1,6 @@
 """NumPy archives: ``data``, ``fs`` in Hz, ``units``, optional ``ch`` and ``axis``."""
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +11,21 @@ from numpy.typing import NDArray
 
 from bci_core.errors import RecordingError
 from bci_core.record.raw import RawRecording, ReadOptions
+
+# What damaged archives and headers come to in numpy and zipfile.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read(path: Path, options: ReadOptions) -> RawRecording:  # noqa: ARG001 - one signature for all
@@ -47,9 +63,9 @@ def read(path: Path, options: ReadOptions) -> RawRecording:  # noqa: ARG001 - on
 def _parts(path: Path) -> dict[str, NDArray[Any]]:
     wanted = ("data", "fs", "units", "ch", "axis")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in wanted}
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, OSError) as error:
+    except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise RecordingError(

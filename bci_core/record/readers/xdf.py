@@ -3,9 +3,12 @@
 import gzip
 import logging
 import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import pyxdf
@@ -18,6 +21,22 @@ RATE_TOLERANCE = 0.01
 """By how much the rate of the time stamps may differ from the nominal one."""
 
 
+# What damaged chunks come to in pyxdf; the XML parser's ParseError is a SyntaxError.
+_DAMAGE = (
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+
+
 def read(path: Path, options: ReadOptions) -> RawRecording:
     """Read the one stream that is sampled at a constant rate, or the one that is named.
 
@@ -26,19 +45,21 @@ def read(path: Path, options: ReadOptions) -> RawRecording:
     RecordingError
         Damaged, no such stream or more than one, or a rate that the time stamps deny.
     """
-    header, streams = _load(path)
+    header, streams, damage = _load(path)
     stream = _chosen(streams, options, path)
     info = stream["info"]
+    name = info["name"][0]
     values = np.asarray(stream["time_series"])
-    rate_hz = float(info["nominal_srate"][0])
-    labels, units = _labels(info, values.shape[1] if values.ndim == 2 else 0)
-    if not len(values):
-        raise RecordingError(f"{path}: stream {info['name'][0]!r} holds no samples")
+    if damage.found is not None:
+        message, rows = damage.found
+        row = rows.get(info["stream_id"], 0)
+        raise RecordingError(f"{path}: damaged after sample {row} of {name!r} ({message})")
     if _is_cut_short(path):
-        raise RecordingError(
-            f"{path}: cut short: stream {info['name'][0]!r} ends before sample {len(values)}, "
-            "in the middle of a chunk. Copy it again, or have an XDF tool write what is whole"
-        )
+        raise RecordingError(f"{path}: cut short, {name!r} ends before sample {len(values)}")
+    if not len(values):
+        raise RecordingError(f"{path}: stream {name!r} holds no samples")
+    labels, units = _labels(info, values.shape[1] if values.ndim == 2 else 0)
+    rate_hz = float(info["nominal_srate"][0])
     return RawRecording(
         values=values,
         rate_hz=rate_hz,
@@ -49,37 +70,67 @@ def read(path: Path, options: ReadOptions) -> RawRecording:
     )
 
 
-def _load(path: Path) -> tuple[Any, list[Any]]:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file, unpacked where it is packed. pyxdf leaves open what it cannot read."""
+    with path.open("rb") as file:
+        if path.suffix.lower() != ".xdfz":
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            yield cast("IO[bytes]", unpacked)
+
+
+class _Damage(logging.Handler):
+    """Takes note of what pyxdf passes over, and of how many samples it had by then."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.rows: dict[int, int] = {}
+        self.found: tuple[str, dict[int, int]] | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.found is None:
+            self.found = record.getMessage(), dict(self.rows)
+
+    def count(self, values: Any, stamps: Any, info: Any, stream_id: int) -> tuple[Any, Any, Any]:
+        self.rows[stream_id] = self.rows.get(stream_id, 0) + len(stamps)
+        return values, stamps, info
+
+
+def _load(path: Path) -> tuple[Any, list[Any], _Damage]:
     logger = logging.getLogger("pyxdf")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    damage = _Damage()
+    logger.addHandler(damage)
+    logger.propagate = False
     try:
-        # The stamps as recorded: dejittering would smooth small gaps away.
-        streams, header = pyxdf.load_xdf(path, dejitter_timestamps=False, verbose=False)
-    except (ValueError, EOFError, KeyError, IndexError, struct.error, OverflowError) as error:
-        raise RecordingError(f"{path}: not readable as XDF ({error})") from error
-    except Exception as error:
-        # XML of a damaged header arrives as whatever parser pyxdf uses.
-        if type(error).__name__ not in {"ParseError", "XMLSyntaxError", "error"}:
+        with _opened(path) as file:
+            streams, header = pyxdf.load_xdf(
+                file,
+                on_chunk=damage.count,
+                dejitter_timestamps=False,  # the stamps as recorded: it smooths small gaps away
+                verbose=False,
+            )
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise RecordingError(f"{path}: damaged XDF header ({error})") from error
+        raise RecordingError(f"{path}: not readable as XDF ({error or 'it is empty'})") from error
     finally:
-        logger.setLevel(before)
-    return header, streams
+        logger.removeHandler(damage)
+        logger.propagate = True
+    return header, streams, damage
 
 
 def _is_cut_short(path: Path) -> bool:
     """Whether the last chunk announces more bytes than there are (XDF 1.0: tag, length)."""
-    size = path.stat().st_size
-    with (gzip.open if path.suffix.lower() == ".xdfz" else open)(path, "rb") as file:
-        if path.suffix.lower() == ".xdfz":
-            size = file.seek(0, 2)
+    with _opened(path) as file:
+        size = file.seek(0, 2)
         position = file.seek(len(b"XDF:"))
         while position < size:
             width = file.read(1)[0]
             length = int.from_bytes(file.read(width), "little")
             position += 1 + width + length
-            file.seek(position)
+            file.seek(min(position, size))
     return position > size
 
 
