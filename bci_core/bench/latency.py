@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bci_core.bench.child import Say, SessionRun, run_session_of
-from bci_core.bench.floor import Floor, Floats, measure_floor
+from bci_core.bench.floor import Floats, Floor, measure_floor
 from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
 from bci_core.record.ledger import read_ledger

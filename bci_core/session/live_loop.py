@@ -10,7 +10,7 @@ import numpy as np
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.control.journal import Journal
-from bci_core.errors import BciError, RunError
+from bci_core.errors import BciError, LinkError, RunError
 from bci_core.events import Delivery, Situation
 from bci_core.safety.arming import Arming, ArmingState
 from bci_core.session import build
@@ -146,9 +146,13 @@ class LiveLoop:
         if self._disarmed:
             return
         self._disarmed = reason
-        self._link.disarm(reason)
         self.arming.disarm(reason, self._clock.now_s())
         self._tell_transitions()
+        try:
+            self._link.disarm(reason)
+        except LinkError as error:
+            # A device that has lost us has disarmed itself.
+            self._emit("fault", {"node": "loop", "what": str(error)})
 
     @property
     def disarmed(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bci_core.clock import Clock
-from bci_core.errors import BciError, NodeError
+from bci_core.errors import BciError, LedgerError, NodeError
 from bci_core.record.ledger import Ledger
 from bci_core.session.channel import Message
 from bci_core.session.folder import SessionFolder
@@ -14,6 +14,8 @@ from bci_core.session.process import NodeProcess
 
 PUMP_S = 0.05
 """How often the ledger is brought to disk and the loop is told so: its heartbeat."""
+SILENT_S = 2.0
+"""A running loop tells its state four times a second; after this long it hangs."""
 
 Heard = Callable[[NodeProcess, Message], None]
 
@@ -28,7 +30,7 @@ class Nodes:
     ledger : Ledger
     clock : Clock
     heard : callable (node, message)
-        Told of every message, after rows have been put into the ledger.
+        Told of every message, after rows have been put into the ledger. Raises nothing.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Nodes:
         self._heard = heard
         self._processes: dict[str, NodeProcess] = {}
         self._told: dict[str, dict[str, Message]] = {}
+        self._heard_s: dict[str, float] = {}
         self._rows_of_loop = 0
         self._unsynced = False
+        self._ledger_lost = False
 
     def spawn(self, role: str, *more: str) -> None:
         """Start a node; `more` follows rig and session id on its command line."""
@@ -68,9 +72,16 @@ class Nodes:
         return self._told.get(role, {}).get(event, {})
 
     def log(self, event: str, data: dict[str, Any], durable: bool = False) -> None:
-        """Put a row of the supervisor's own into the ledger."""
-        self._ledger.append(event, "supervisor", data, durable=durable)
-        self._unsynced = not durable
+        """Put a row of the supervisor's own into the ledger.
+
+        Raises
+        ------
+        LedgerError
+            It cannot be written. Told once; what comes after is not put down any more.
+        """
+        self._put_down(event, "supervisor", data)
+        if durable:
+            self._sync()
 
     def pump(self) -> None:
         """Hear everybody, bring the ledger to disk, tell the loop so.
@@ -80,18 +91,34 @@ class Nodes:
         NodeError
             A node died without a goodbye.
         LedgerError
-            The ledger cannot be written; the loop gets no heartbeat from here on.
+            As `log`; the loop gets no heartbeat from here on.
         """
         listening = [n for n in self._processes.values() if not n.channel.closed]
         if listening:
             select.select([n.fileno for n in listening], [], [], PUMP_S)
+        else:
+            self._clock.sleep_until(self._clock.now_s() + PUMP_S)
         for node in listening:
             self._hear(node)
-        if self._unsynced:
-            self._ledger.sync()
-            self._unsynced = False
-        if "loop" in self._processes:
+        self._sync()
+        if "loop" in self._processes and not self._ledger_lost:
             self._processes["loop"].send({"do": "logged", "rows": self._rows_of_loop})
+
+    def end_if_silent(self, role: str) -> None:
+        """Kill a node that should speak and does not: it must not wake up later and act.
+
+        Raises
+        ------
+        NodeError
+            It was silent for `SILENT_S`.
+        """
+        silent_s = self._clock.now_s() - self._heard_s.get(role, self._clock.now_s())
+        if silent_s > SILENT_S:
+            self._processes[role].kill()
+            raise NodeError(
+                f"{role} process said nothing for {silent_s:.1f} s, limit {SILENT_S:g} s, "
+                "and was killed"
+            )
 
     def until(self, condition: Callable[[], bool], what: str, limit_s: float) -> None:
         """Pump until something holds.
@@ -139,15 +166,21 @@ class Nodes:
         ]
 
     def _hear(self, node: NodeProcess) -> None:
+        failure: LedgerError | None = None
         for message in node.channel.receive():
+            self._heard_s[node.role] = self._clock.now_s()
             if message["event"] == "row":
-                self._ledger.append(message["name"], node.role, message["data"])
-                self._unsynced = True
+                try:
+                    self._put_down(message["name"], node.role, message["data"])
+                except LedgerError as error:
+                    failure = error  # after the node has been heard out
                 self._rows_of_loop += node.role == "loop"
             else:
                 self._told[node.role][message["event"]] = message
             node.done = node.done or message["event"] == "done"
             self._heard(node, message)
+        if failure is not None:
+            raise failure
         if node.channel.closed and not node.done:
             node.wait()
             raise NodeError(node.how_it_ended())
@@ -156,3 +189,23 @@ class Nodes:
         node.done = True
         self._hear(node)
         node.close()
+
+    def _put_down(self, event: str, actor: str, data: dict[str, Any]) -> None:
+        if self._ledger_lost:
+            return
+        self._unsynced = True
+        try:
+            self._ledger.append(event, actor, data)
+        except LedgerError:
+            self._ledger_lost = True
+            raise
+
+    def _sync(self) -> None:
+        if self._ledger_lost or not self._unsynced:
+            return
+        try:
+            self._ledger.sync()
+        except LedgerError:
+            self._ledger_lost = True
+            raise
+        self._unsynced = False

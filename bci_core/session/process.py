@@ -74,6 +74,11 @@ class NodeProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
 
+    def kill(self) -> None:
+        """End it at once, even when it is stopped or hangs."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         """Give back the pipe it was heard through."""
         os.close(self.fileno)
@@ -109,8 +114,7 @@ class NodeProcess:
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            os.kill(self.pid, signal.SIGKILL)
-            self._process.wait()
+            self.kill()
             raise NodeError(
                 f"{self.role} process did not end within {timeout_s:g} s and was killed"
             ) from None

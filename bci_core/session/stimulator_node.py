@@ -12,13 +12,15 @@ from bci_core.session.channel import Channel
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
 
 STEP_S = 0.02
+EMERGENCY_STOP = "emergency_stop"
+"""Reason of the device, and row of the ledger, when SIGUSR1 has come."""
 
 
 def run_stimulator(rig: Rig, keys_path: str, channel: Channel, clock: Clock) -> int:
     """Serve until told to stop or until the supervisor is gone.
 
     SIGUSR1 is the emergency stop: it disarms the device whatever the loop and the
-    supervisor are doing.
+    supervisor are doing. SIGTERM disarms, too, and ends the process.
 
     Returns
     -------
@@ -33,22 +35,28 @@ def run_stimulator(rig: Rig, keys_path: str, channel: Channel, clock: Clock) -> 
         channel.send({"event": "row", "name": event, "data": data})
 
     server = registry.load("transport", "command_server")(device, clock, keys=keys, on_event=tell)
+    asked: list[int] = []
 
-    def emergency_stop(_signal: int, _frame: FrameType | None) -> None:
-        device.disarm("emergency_stop", clock.now_s())
-        tell("emergency_stop", {"device": rig.stimulator.name})
+    def stop(number: int, _frame: FrameType | None) -> None:
+        # The device may be in the middle of something: the server disarms it as its next step.
+        asked.append(number)
+        server.disarm_soon(EMERGENCY_STOP if number == signal.SIGUSR1 else "terminated")
 
-    signal.signal(signal.SIGUSR1, emergency_stop)
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        signal.signal(number, stop)
     channel.send({"event": "ready", "endpoint": server.endpoint, "scheduling": scheduling})
     freeze_garbage()
     try:
-        while not channel.closed:
+        while not channel.closed and signal.SIGTERM not in asked:
             server.step(STEP_S)
+            if signal.SIGUSR1 in asked:
+                asked.remove(signal.SIGUSR1)
+                tell(EMERGENCY_STOP, {"device": rig.stimulator.name})
             channel.flush()
             if any(order["do"] == "stop" for order in channel.receive()):
                 break
     finally:
-        device.disarm("server_stopped", clock.now_s())
         server.close()
-    channel.send({"event": "done", "why": ""})
+    why = "ended by SIGTERM" if signal.SIGTERM in asked else ""
+    channel.send({"event": "done", "why": why})
     return 0

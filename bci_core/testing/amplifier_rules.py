@@ -103,7 +103,7 @@ def chunks_are_sound(trace: AmplifierTrace, limits: Tolerances) -> None:  # noqa
 def stamps_are_not_ahead(trace: AmplifierTrace, limits: Tolerances) -> None:  # noqa: ARG001
     """No sample is stamped later than it is handed out."""
     for read in trace.reads:
-        if read.chunk is not None:
+        if read.chunk is not None and len(read.chunk):
             ahead_s = float(np.max(read.chunk.times_s)) - read.ended_s
             # A stamp from the future hides latency, and lets a pulse come too late unseen.
             require(ahead_s <= 0.0, f"a sample is stamped {ahead_s * 1e3:.3f} ms in the future")
@@ -169,13 +169,12 @@ def counters_add_up(trace: AmplifierTrace, limits: Tolerances) -> None:  # noqa:
 
 def keeps_up_with_time(trace: AmplifierTrace, limits: Tolerances) -> None:
     """The samples fill the time that passed, so none are missing unseen and none made up."""
-    chunks = [read for read in trace.reads if read.chunk is not None]
-    first, last = chunks[0], chunks[-1]
-    assert first.chunk is not None and last.chunk is not None  # noqa: S101, PT018 - chosen so
-    stamped_s = float(last.chunk.times_s[-1] - first.chunk.times_s[-1])
-    passed_s = last.ended_s - first.ended_s
+    given = [(read.ended_s, read.chunk) for read in trace.reads if read.chunk is not None]
     _, periods, period_s = _steps(trace)
-    n_later = float(periods[len(first.chunk) - 1 :].sum())
+    (first_s, first), (last_s, last) = given[0], given[-1]
+    stamped_s = float(last.times_s[-1] - first.times_s[-1])
+    passed_s = last_s - first_s
+    n_later = float(periods[len(first) - 1 :].sum())
     slack_s = limits.rate * passed_s + limits.late_s + limits.fresh_s
     # Stamps that run faster or slower than the clock belong to another clock.
     require(
@@ -198,10 +197,16 @@ def closed_is_closed(trace: AmplifierTrace, limits: Tolerances) -> None:  # noqa
     )
 
 
+def mean_rate_hz(trace: AmplifierTrace) -> float:
+    """Samples a second, lost ones included."""
+    return 1.0 / _steps(trace)[2]
+
+
 def _steps(trace: AmplifierTrace) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Steps between samples, in seconds and in whole periods, and the period as it really was."""
+    """Steps between samples, in seconds and in whole periods, and the mean period."""
     steps_s = np.diff(trace.times_s)
-    require(len(steps_s) > 0, "fewer than two samples")
-    period_s = float(np.median(steps_s))
-    require(period_s > 0.0, "half of all steps in time are not forward")
+    span_s = float(steps_s.sum())
+    require(span_s > 0.0, "times do not go forward, so there is no rate")
+    periods = np.maximum(1.0, np.rint(steps_s * trace.opened.rate_hz))
+    period_s = span_s / float(periods.sum())
     return steps_s, np.maximum(1.0, np.rint(steps_s / period_s)), period_s

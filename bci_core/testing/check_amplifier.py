@@ -49,7 +49,7 @@ class AmplifierFigures:
     ----------
     samples, lost : int
     rate_hz : float
-        Median over the steps.
+        Mean, lost samples included.
     median_age_s, worst_age_s : float
         Of the newest sample as a read returned.
     """
@@ -106,7 +106,7 @@ def check_amplifier(
     return AmplifierFigures(
         samples=trace.counters.samples,
         lost=trace.counters.lost,
-        rate_hz=1.0 / float(np.median(np.diff(trace.times_s))),
+        rate_hz=rules.mean_rate_hz(trace),
         median_age_s=float(np.median(ages_s)),
         worst_age_s=float(ages_s.max()),
     )

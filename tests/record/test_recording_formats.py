@@ -283,7 +283,7 @@ def test_xdf_with_a_damaged_chunk_names_the_sample_before(tmp_path: Path) -> Non
     path = xdf(tmp_path / "s.xdf", EVEN_S, EEG)
     content = bytearray(path.read_bytes())
     stamp = content.index(np.float64(EVEN_S[300]).tobytes())
-    content[stamp - 1] = 5  # neither "no stamp" nor "a stamp of eight bytes"
+    content[stamp - 3] = 9  # the width of the number of samples: 1, 4 or 8
     path.write_bytes(content)
     with pytest.raises(RecordingError, match=r"damaged after sample 300 of 'eeg'"):
         read_recording(path)
