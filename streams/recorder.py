@@ -17,7 +17,7 @@ from bci_core.errors import RunError
 STARTED = re.compile(r"^Started data collection", re.MULTILINE)
 
 TAIL_BYTES = 4_000_000
-"""Where a marker that was just written can be; samples follow it."""
+"""Where a marker that was just written can be; samples and footers follow it."""
 
 
 class LabRecorder:
@@ -74,7 +74,9 @@ class LabRecorder:
     def has_written(self, marker: str) -> bool:
         """Whether a marker has reached the end of the file.
 
-        What was pushed on the same stream before the marker is then in the file too.
+        What was pushed on the same stream before the marker is then in the file too. The
+        program writes twice a second through a buffer of some kilobytes, so with little
+        else to record a marker may be seen only once the file is closed.
         """
         if not self._path.exists():
             return False

@@ -36,6 +36,9 @@ ROW = (
 )
 """Labels and units of the ``NAME-loop`` stream, one row a trigger."""
 
+LAST_MARKER = "session:end"
+"""The loop's last word in the ``NAME-events`` stream."""
+
 Emit = Callable[[str, dict[str, Any]], None]
 Mark = Callable[[str, float], None]
 Row = Callable[[NDArray[np.float64], float], None]

@@ -6,7 +6,7 @@ from typing import Any
 from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.load import load_rig
-from bci_core.control.journal import ROW, Journal
+from bci_core.control.journal import LAST_MARKER, ROW, Journal
 from bci_core.errors import BciError
 from bci_core.session.channel import Channel, Message
 from bci_core.session.live_loop import LiveLoop
@@ -146,7 +146,7 @@ class LoopNode:
         """Disarmed already. Close the books and stay until the recorder has the last marker."""
         if self._live is not None:
             self._live.close()
-        self._events.push("session:end", self._clock.now_s())
+        self._events.push(LAST_MARKER, self._clock.now_s())
         self._channel.send({"event": "done", "rows": self._emitted, "why": why})
         while not self._channel.closed:
             self._channel.flush()

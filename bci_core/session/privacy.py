@@ -8,14 +8,17 @@ of the session's own closes them: it has no interface but its own loopback.
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from bci_core.config.rig import LslSettings
 from bci_core.errors import InputError
+from bci_core.session.stop import STOP_SIGNALS
 
 PRIVATE = "BCI_PRIVATE_NETWORK"
 """Environment variable that a process finds set inside the namespace."""
@@ -62,12 +65,17 @@ def run_private(arguments: Sequence[str]) -> int:
     InputError
         The kernel does not allow it.
     """
-    with _namespaced([sys.executable, "-m", "bci_core.cli.app", *arguments]) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue  # the session inside has it too, and disarms
+    command = [sys.executable, "-m", "bci_core.cli.app", *arguments]
+    with _namespaced(command) as process:
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            process.send_signal(number)  # the session inside disarms and ends in order
+
+        before = {number: signal.signal(number, pass_on) for number in STOP_SIGNALS}
+        status = process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
 
 
 def can_be_private() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bci_core import registry
-from bci_core.clock import Clock, VirtualClock
+from bci_core.clock import Clock, LslClock, VirtualClock
 from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier
 from bci_core.control.direct_link import DirectLink
@@ -40,7 +40,7 @@ def simulate_session(
     SafetyError
         The loop or the device does not arm.
     """
-    clock = VirtualClock(start_s=1000.0)
+    clock = VirtualClock(start_s=1000.0, epoch=LslClock().utc())
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)

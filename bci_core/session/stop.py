@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from bci_core.clock import Clock
@@ -9,6 +10,8 @@ from bci_core.errors import RunError, SessionError
 from bci_core.session.folder import SessionFolder
 
 LOOK_EVERY_S = 0.05
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Each has a session disarm and end in order."""
 
 
 def stop_session(path: Path | None, root: Path, timeout_s: float, clock: Clock) -> Path:
@@ -40,7 +43,8 @@ def stop_session(path: Path | None, root: Path, timeout_s: float, clock: Clock) 
         raise SessionError(f"{folder.path} is not running")
     for role, number in (("stimulator", signal.SIGUSR1), ("supervisor", signal.SIGTERM)):
         if role in processes:
-            os.kill(processes[role], number)
+            with suppress(ProcessLookupError):  # It has just ended by itself.
+                os.kill(processes[role], number)
     until_s = clock.now_s() + timeout_s
     while folder.is_running():
         if clock.now_s() > until_s:

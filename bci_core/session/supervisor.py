@@ -14,6 +14,7 @@ import psutil
 from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
+from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
 from bci_core.record.ledger import Ledger
 from bci_core.session import build
@@ -21,17 +22,20 @@ from bci_core.session.channel import Message
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess
+from bci_core.session.stop import STOP_SIGNALS
 from bci_core.session.watch import Watch
 
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""
 END_S = 5.0
+LAST_WORDS_S = 2.0
+"""Longest wait for the last marker to be seen in the recording before it is closed."""
 REARM_AFTER_S = 1.0
 PASSING = ("stale", "heartbeat", "lease", "ledger")
 """Reasons to be disarmed that may pass by themselves."""
-EXPECTED = ("fault", "stopped", "session_end")
-"""Reasons that come with an ending of their own."""
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
+"""Reasons that come with an ending, or an answer, of their own."""
+EMERGENCY_STOP = "device: emergency_stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,11 @@ class Supervisor:
         self._clock = clock
         self._progress = progress
         self._duration_s = duration_s
+        self._keys = folder.path / "keys"
         self._id = f"{folder.path.name}-{os.getpid()}"
         self._nodes = Nodes(folder, self._id, ledger, clock, self._heard)
         self._recorder: Any = None
+        self._watch: Watch | None = None
         self._signal = 0
         self._ending: Ending | None = None
         self._armed_s = nan
@@ -117,9 +123,10 @@ class Supervisor:
             self._start()
             self._serve()
         except _Stopped:
-            self._end_as_signalled()
+            if self._signal:
+                self._end_as_signalled()
         except BciError as error:
-            self._end("failed", "; ".join(dict.fromkeys([*self._nodes.died(), str(error)])), 1)
+            self._fail(str(error))
         finally:
             self._finish()
             for number, handler in before.items():
@@ -130,7 +137,7 @@ class Supervisor:
         """Bring everything up, side by side where it can be, and arm."""
         amplifier = build.amplifier(self._rig, self._clock)
         published = getattr(amplifier, "publishes_itself", False)
-        keys = self._folder.path / "keys"
+        keys = self._keys
         registry.load("transport", "command_keys").generate().save(keys)
         if not published:
             self._nodes.spawn("amplifier")
@@ -158,23 +165,20 @@ class Supervisor:
             }
         )
         connected = self._wait("loop", "connected")
-        # The keys have done their work; a session's folder is kept and copied.
-        shutil.rmtree(keys)
+        self._forget_keys()
         self._until(self._recorder.started, "the recorder to start")
         self._nodes.log("scheduling", {"loop": connected["scheduling"]})
+        self._watch = Watch(
+            self._folder, self._recorder, loop, self._rig.session.min_free_disk_mb, self._clock
+        )
+        self._watch.look()
         loop.send({"do": "begin"})
         self._until(lambda: self._status().get("samples", 0) > 0, "the loop's first samples")
         self._arm()
         self._until(lambda: isfinite(self._armed_s), "the loop to arm")
 
     def _serve(self) -> None:
-        watch = Watch(
-            self._folder,
-            self._recorder,
-            self._nodes["loop"],
-            self._rig.session.min_free_disk_mb,
-            self._clock,
-        )
+        assert self._watch is not None  # noqa: S101 - _start has made it
         while self._ending is None:
             self._nodes.pump()
             now_s = self._clock.now_s()
@@ -185,7 +189,8 @@ class Supervisor:
             elif now_s >= self._rearm_at_s:
                 self._rearm_at_s = inf
                 self._arm()
-            memory = watch.look()
+            self._nodes.end_if_silent("loop")
+            memory = self._watch.look()
             if memory is not None:
                 self._nodes.log("memory", memory)
             elapsed = {"elapsed_s": now_s - self._armed_s, "duration_s": self._duration_s}
@@ -198,8 +203,8 @@ class Supervisor:
             try:
                 step()
             except BciError as error:
-                self._progress.say(str(error))
                 self._end("failed", str(error), 1)
+        self._forget_keys()
         self._folder.mark_ended()
 
     def _stop_loop(self) -> None:
@@ -211,16 +216,25 @@ class Supervisor:
         self._nodes.until(lambda: loop.done, "the loop to close its books", END_S)
 
     def _stop_recorder(self) -> None:
+        """Close the recording, but not before it has what the loop said last."""
         if self._recorder is None:
             return
-        if self._nodes["loop"].done:
-            # Once its last marker is in the file, everything before it is, too.
+        told = self._nodes["loop"].done
+        if told:
+            until_s = self._clock.now_s() + LAST_WORDS_S
             self._nodes.until(
-                lambda: self._recorder.has_written("session:end") or not self._recorder.running(),
+                lambda: (
+                    self._recorder.has_written(LAST_MARKER)
+                    or not self._recorder.running()
+                    # It is there, and in a buffer, when hardly anything else is recorded.
+                    or self._clock.now_s() > until_s
+                ),
                 "the last marker to reach the recording",
                 END_S,
             )
         self._recorder.stop()
+        if told and not self._recorder.has_written(LAST_MARKER):
+            raise RunError(f"{self._folder.xdf.name} lacks its last marker, {LAST_MARKER}")
 
     def _stop_nodes(self) -> None:
         self._nodes.end_all({"amplifier": "stop", "loop": "close", "stimulator": "stop"}, END_S)
@@ -249,6 +263,10 @@ class Supervisor:
                 with suppress(LedgerError):
                     self._ledger.append("fault", "supervisor", {"what": reason})
 
+    def _fail(self, reason: str) -> None:
+        """End for a reason, with the processes that died as its likely cause."""
+        self._end("failed", "; ".join(dict.fromkeys([*self._nodes.died(), reason])), 1)
+
     def _end_as_signalled(self) -> None:
         name = signal.Signals(self._signal).name
         by = "Ctrl-C" if name == "SIGINT" else f"{name} (bci stop, or the system)"
@@ -267,11 +285,11 @@ class Supervisor:
             case "row" if message["name"] == "emergency_stop":
                 self._end("stopped", "by the emergency stop", 143)
             case "arm_refused":
-                raise RunError(f"the loop was not armed: {message['why']}")
+                self._on_refused(message["why"])
             case "done" if message["why"]:
-                raise RunError(f"{node.role}: {message['why']}")
+                self._fail(f"{node.role}: {message['why']}")
             case "done" if message.get("how") == "exhausted":
-                self._end("completed", "the recording has come to its end", 0)
+                self._on_exhausted()
 
     def _on_armed(self) -> None:
         if isfinite(self._armed_s):
@@ -285,12 +303,29 @@ class Supervisor:
         reason = change["reason"]
         if self._ending is not None or self._signal or not isfinite(self._armed_s):
             return
-        self._progress.say(f"disarmed: {change['detail'] or reason}")
-        if reason in PASSING and self._rearms < self._rig.session.max_rearms:
+        told = f"disarmed: {change['detail'] or reason}"
+        self._progress.say(told)
+        if reason == EMERGENCY_STOP:
+            self._end("stopped", "by the emergency stop", 143)
+        elif reason not in EXPECTED:
+            self._rearm_or_fail(told, reason in PASSING)
+
+    def _on_refused(self, why: str) -> None:
+        # Whatever disarmed an armed session may need more time to pass.
+        self._rearm_or_fail(f"the loop was not armed: {why}", isfinite(self._armed_s))
+
+    def _rearm_or_fail(self, reason: str, may_pass: bool) -> None:
+        if may_pass and self._rearms < self._rig.session.max_rearms:
             self._rearms += 1
             self._rearm_at_s = self._clock.now_s() + REARM_AFTER_S
-        elif reason not in EXPECTED:
-            self._end("failed", f"disarmed: {change['detail'] or reason}", 1)
+        else:
+            self._fail(reason)
+
+    def _on_exhausted(self) -> None:
+        if isfinite(self._armed_s):
+            self._end("completed", "the recording has come to its end", 0)
+        else:
+            self._fail("the recording came to its end before the session was armed")
 
     def _status(self) -> Message:
         return self._nodes.told("loop", "status")
@@ -306,6 +341,10 @@ class Supervisor:
             return condition()
 
         self._nodes.until(holds_or_stopped, what, READY_S)
+
+    def _forget_keys(self) -> None:
+        """They have done their work; a session's folder is kept and copied."""
+        shutil.rmtree(self._keys, ignore_errors=True)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self._signal = number

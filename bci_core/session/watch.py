@@ -55,6 +55,8 @@ class Watch:
             The recorder has ended, or writes nothing any more.
         """
         now_s = self._clock.now_s()
+        if not self._recorder.running():
+            raise RunError("the recorder has ended; its words are in logs/recorder.log")
         if now_s >= self._check_due_s:
             self._check_due_s = now_s + CHECK_EVERY_S
             self._check(now_s)
@@ -65,15 +67,16 @@ class Watch:
         return {"lsl_s": now_s, "rss_kib": rss_kib} if isfinite(rss_kib) else None
 
     def _check(self, now_s: float) -> None:
-        free_mb = shutil.disk_usage(self._folder.path).free / 1e6
+        try:
+            free_mb = shutil.disk_usage(self._folder.path).free / 1e6
+            size = self._folder.xdf.stat().st_size
+        except OSError as error:
+            raise RunError(f"{self._folder.xdf}: cannot be watched ({error.strerror})") from error
         if free_mb < self._min_free_disk_mb:
             raise LedgerError(
                 f"disk almost full: {free_mb:.0f} MB free, limit {self._min_free_disk_mb:g} MB "
                 "(session.min_free_disk_mb); disarmed, what was written is kept"
             )
-        if not self._recorder.running():
-            raise RunError("the recorder has ended; its words are in logs/recorder.log")
-        size = self._folder.xdf.stat().st_size
         if size != self._size:
             self._size, self._grew_s = size, now_s
         elif now_s - self._grew_s > STALLED_S:

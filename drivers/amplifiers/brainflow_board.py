@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock, LslClock
+from bci_core.config.rig import Part
 from bci_core.contracts import AmplifierCounters
 from bci_core.errors import DeviceError, InputError
 from bci_core.record.brainflow_boards import BoardLayout
@@ -16,6 +17,7 @@ from bci_core.record.recording import read_recording
 from drivers.amplifiers.brainflow_session import SILENCE_S, BrainFlowSession
 from drivers.amplifiers.brainflow_settings import BrainFlowSettings
 from drivers.amplifiers.sample_clock import SampleClock
+from drivers.amplifiers.sine import SineSettings
 
 SEED_S = 0.5
 """Samples of this long are waited for when opening, so that times are good from the first on."""
@@ -44,6 +46,14 @@ class BrainFlowBoard:
         self._streaming: _Streaming | None = None
         self.counters = AmplifierCounters()
         self.exhausted = False
+
+    @classmethod
+    def stand_in(cls, settings: BrainFlowSettings) -> Part | None:
+        """What plays this board in simulated time: sines, for the synthetic board only."""
+        if settings.board != "SYNTHETIC_BOARD":
+            return None
+        layout = settings.layout()
+        return Part("sine", SineSettings(rate_hz=layout.rate_hz, channels=layout.labels))
 
     def describe(self) -> StreamInfo:
         settings = self._settings
