@@ -47,7 +47,7 @@ class Recording:
     source : Path
         The file.
     start : datetime or None
-        When the first sample was taken, where the file says so.
+        When the first sample was taken, where the file says so. EDF knows no time zone.
     left_out : tuple of str
         Channels of the file that are not here, each with the reason.
     """

@@ -61,7 +61,7 @@ class XdfStream:
             f"<channel_format>{self.value_format}</channel_format>"
             f"<source_id>{escape(self.name)}</source_id>"
             f"<desc><channels>{channels}</channels>"
-            f"<acquisition>{maker if self.manufacturer else ''}</acquisition></desc></info>"
+            f"{maker if self.manufacturer else ''}</desc></info>"
         )
 
 
