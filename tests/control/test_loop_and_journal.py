@@ -1,0 +1,190 @@
+"""From a detection to rows, markers and counts, with a real gate and a real simulated device."""
+
+import json
+from dataclasses import replace
+from math import isnan
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bci_core.clock import VirtualClock
+from bci_core.control.direct_link import DirectLink
+from bci_core.control.journal import ROW, Journal
+from bci_core.control.loop import ClosedLoop
+from bci_core.control.policy import PolicySettings, StandardPolicy
+from bci_core.events import Acceptance, Detection, Outcome, Situation, Verdict
+from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
+from bci_core.safety.gate import SafetyGate
+from drivers.stimulators.microstim import Microstim
+from stim_protocols.pulse_train import PulseTrainProtocol, PulseTrainSettings
+
+PULSES = PulseTrainSettings(
+    amplitude_ua=10.0,
+    phase_us=200.0,
+    interphase_us=60.0,
+    rate_hz=100.0,
+    n_pulses=2,
+    electrodes=(1,),
+)
+SAFETY = SafetySettings.model_validate(
+    {"electrode_class": "microelectrode", "electrode_area_cm2": 2e-5}
+)
+
+
+class Bench:
+    """A loop on a virtual clock that remembers what it was told to record."""
+
+    def __init__(self, sham_fraction: float = 0.0, refractory_s: float = 0.01) -> None:
+        self.clock = VirtualClock(start_s=100.0)
+        protocol = PulseTrainProtocol(PULSES)
+        self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
+        self.link.load(protocol.programs())
+        self.arming = Arming(ArmingSettings())
+        envelope = SafetyEnvelope.from_settings(SAFETY)
+        gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
+        policy = PolicySettings(
+            refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
+        )
+        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate)
+        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self.markers: list[tuple[str, float]] = []
+        self.stream: list[NDArray[np.float64]] = []
+        self.journal = Journal(
+            lambda event, data: self.rows.append((event, data)),
+            lambda text, when_s: self.markers.append((text, when_s)),
+            lambda row, _when_s: self.stream.append(row),
+        )
+        now_s = self.clock.now_s()
+        self.arming.heartbeat(now_s)
+        self.arming.samples(now_s)
+        self.arming.arm(5.0, "tester", now_s)
+        self.link.arm(1.0)
+
+    def detect(self, ahead_s: float = 0.005, **changes: Any) -> None:
+        now_s = self.clock.now_s()
+        self.arming.heartbeat(now_s)
+        self.arming.samples(now_s)
+        self.link.renew()
+        found = replace(Detection(7, now_s - 0.001, now_s + ahead_s, 3.5), **changes)
+        situation = Situation(now_s - 0.0005, now_s - 0.0004, now_s, self.arming.check(now_s))
+        self.journal.note_act(self.loop.act(found, situation), now_s)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.sleep_until(self.clock.now_s() + seconds)
+        for answer in self.link.poll():
+            self.journal.note(answer)
+
+    def outcome(self) -> dict[str, Any]:
+        return next(data for event, data in self.rows if event == "outcome")
+
+
+def test_a_detection_becomes_a_pulse_at_its_target_with_seven_stamps() -> None:
+    bench = Bench()
+    bench.detect(ahead_s=0.005)
+    assert bench.journal.waiting == 1
+    bench.pass_time(0.1)
+    told = bench.outcome()
+    stamps = [
+        told[f"{name}_s"]
+        for name in ("sample", "received", "detected", "decided", "sent", "accepted", "onset")
+    ]
+    assert stamps == sorted(stamps)
+    assert told["onset_s"] == pytest.approx(100.005, abs=2e-6)
+    assert (told["outcome"], told["n_pulses"]) == (Outcome.DELIVERED, 2)
+    assert told["charge_uc"] == pytest.approx(2 * 10.0 * 200.0 * 1e-6)
+    assert bench.markers == [("stim", told["onset_s"])]
+    row = dict(zip((label for label, _ in ROW), bench.stream[0], strict=True))
+    assert row["onset_s"] == told["onset_s"]
+    assert row["sham"] == 0.0
+    assert bench.journal.counts == {"detections": 1, "triggers": 1, "delivered": 1}
+    assert bench.journal.waiting == 0
+
+
+def test_rows_are_plain_json() -> None:
+    bench = Bench()
+    bench.detect()
+    bench.pass_time(0.1)
+    bench.detect(veto="gap")
+    for _, data in bench.rows:
+        json.dumps(data, allow_nan=False)
+
+
+def test_a_refusal_by_the_policy_is_recorded_with_its_reason() -> None:
+    bench = Bench()
+    bench.detect(veto="gap")
+    assert bench.rows[0][1]["verdict"] == Verdict.REFUSED
+    assert bench.markers == [("refused:gap", 100.0)]
+    assert bench.journal.refused == {"gap": 1}
+    assert bench.journal.waiting == 0
+
+
+def test_a_refusal_by_the_gate_is_recorded_with_limit_value_and_unit() -> None:
+    bench = Bench()
+    bench.detect()
+    bench.pass_time(0.1)
+    bench.detect()
+    refusal = bench.rows[-1][1]["refusal"]
+    assert refusal["limit"] == "lockout"
+    assert (refusal["bound"], refusal["unit"]) == (0.2, "s")
+    assert refusal["value"] < 0.2
+    assert bench.markers[-1][0] == "refused:lockout"
+    assert bench.journal.refused == {"lockout": 1}
+
+
+def test_a_refusal_by_the_device_is_recorded_too() -> None:
+    bench = Bench()
+    bench.link.disarm("somebody else")
+    bench.detect()
+    bench.pass_time(0.1)
+    assert bench.outcome()["outcome"] == Outcome.REFUSED
+    assert sum(bench.journal.refused.values()) == 1
+    assert bench.markers[0][0].startswith("refused:")
+
+
+def test_sham_is_the_same_without_the_current() -> None:
+    bench = Bench(sham_fraction=1.0)
+    bench.detect()
+    bench.pass_time(0.1)
+    told = bench.outcome()
+    assert (told["outcome"], told["n_pulses"], told["charge_uc"]) == (Outcome.SHAM, 0, 0.0)
+    assert bench.markers[0][0] == "sham"
+    assert bench.stream[0][[label for label, _ in ROW].index("sham")] == 1.0
+
+
+def test_a_train_that_is_cut_short_says_so() -> None:
+    bench = Bench()
+    bench.detect(ahead_s=0.0)
+    bench.pass_time(0.005)
+    bench.link.disarm("tester")
+    bench.pass_time(0.001)
+    assert bench.outcome()["outcome"] == Outcome.ABORTED
+    assert bench.outcome()["n_pulses"] == 1
+    assert bench.markers[0][0] == "aborted"
+
+
+def test_a_trigger_whose_device_is_gone_ends_unknown() -> None:
+    bench = Bench()
+    bench.detect()
+    bench.journal.give_up("the device is gone")
+    told = bench.outcome()
+    assert (told["outcome"], told["onset_s"]) == (Outcome.UNKNOWN, None)
+    assert told["reason"] == "the device is gone"
+    assert isnan(bench.stream[0][[label for label, _ in ROW].index("onset_s")])
+    assert bench.journal.waiting == 0
+
+
+def test_an_answer_about_an_unknown_trigger_changes_nothing() -> None:
+    bench = Bench()
+    bench.journal.note(Acceptance(99, 1.0))
+    assert bench.rows == []
+
+
+def test_triggers_are_numbered_without_holes() -> None:
+    bench = Bench()
+    for _ in range(4):
+        bench.detect()
+        bench.pass_time(0.6)
+    assert [d["seq"] for event, d in bench.rows if event == "outcome"] == [1, 2, 3, 4]
