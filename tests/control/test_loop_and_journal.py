@@ -61,21 +61,23 @@ class Bench:
         self.arming.heartbeat(now_s)
         self.arming.samples(now_s)
         self.arming.arm(5.0, "tester", now_s)
-        self.link.arm(1.0)
+        self.link.arm(2.0)
 
     def detect(self, ahead_s: float = 0.005, **changes: Any) -> None:
         now_s = self.clock.now_s()
-        self.arming.heartbeat(now_s)
-        self.arming.samples(now_s)
-        self.link.renew()
         found = replace(Detection(7, now_s - 0.001, now_s + ahead_s, 3.5), **changes)
         situation = Situation(now_s - 0.0005, now_s - 0.0004, now_s, self.arming.check(now_s))
         self.journal.note_act(self.loop.act(found, situation), now_s)
 
     def pass_time(self, seconds: float) -> None:
-        self.clock.sleep_until(self.clock.now_s() + seconds)
-        for answer in self.link.poll():
-            self.journal.note(answer)
+        until_s = self.clock.now_s() + seconds
+        while (now_s := self.clock.now_s()) < until_s:
+            self.clock.sleep_until(min(now_s + 0.05, until_s))
+            self.arming.heartbeat(self.clock.now_s())
+            self.arming.samples(self.clock.now_s())
+            self.link.renew()
+            for answer in self.link.poll():
+                self.journal.note(answer)
 
     def outcome(self) -> dict[str, Any]:
         return next(data for event, data in self.rows if event == "outcome")
