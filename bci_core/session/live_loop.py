@@ -15,7 +15,7 @@ from bci_core.events import Delivery, Situation
 from bci_core.safety.arming import Arming, ArmingState
 from bci_core.session import build
 
-SLICE_S = 0.02
+SLICE_S = 0.005
 """Longest wait between two rounds of housekeeping: heartbeat, stop flag, counters."""
 MEASURE_BLOCKS = 100
 MEASURE_S = 0.4

@@ -21,6 +21,11 @@ _LEAST_SPREAD_S = 2e-5
 _LATE_SPREADS = 4.0
 _LATE_PERIODS = 0.6
 _LATE_BLOCKS = 5
+_FAR_S = 2e-3
+"""Off the line by this much, or by `_LATE_PERIODS`, is a step: never evidence about the rate."""
+
+_RATE_LIMIT = 5e-3
+"""No board's clock is further from its nominal rate."""
 
 
 class Dejitter:
@@ -42,6 +47,9 @@ class Dejitter:
     ----------
     period_s : float
         As found so far.
+    steps : int
+        How often the arrivals moved for good: a board that stalled, or a host that did
+        while the line was first drawn.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Dejitter:
         block_s: float = 0.2,
     ) -> None:
         self.period_s = 1.0 / rate_hz
+        self.steps = 0
         self._nominal_s = 1.0 / rate_hz
         self._block_n = max(4, round(block_s * rate_hz))
         self._keep = float(np.exp(-self._block_n * self.period_s / memory_s))
@@ -111,7 +120,7 @@ class Dejitter:
             Samples found missing before this one, when `find_losses` is on. The
             caller counts on from `index` + `n_lost`.
         """
-        n_lost = self._missing() if self._find_losses else 0
+        n_lost = self._missing()
         if n_lost:
             index += n_lost
             self._late.clear()
@@ -146,27 +155,44 @@ class Dejitter:
         self._step_n = max(self._block_n, int(np.ceil(4.0 * abs(self._step_s) / self.period_s)))
 
     def _correct(self, index: int, delay_s: float) -> None:
-        """One step of recursive least squares: this sample, `delay_s` after the line."""
+        """Move the line by this sample, the least delayed of its block, `delay_s` after it."""
         m = index - self._at
+        self._at = index
+        self._at_s += m * self.period_s
         p00 = (self._p00 + 2.0 * m * self._p01 + m * m * self._p11) / self._keep
         p01 = (self._p01 + m * self._p11) / self._keep
         p11 = self._p11 / self._keep
         late = delay_s > _LATE_PERIODS * self.period_s
         self._late.append(delay_s if late else 0.0)
+        far_s = max(_FAR_S, _LATE_PERIODS * self.period_s, _LATE_SPREADS * self._spread_s)
+        if abs(delay_s) > far_s:
+            self._p00, self._p01, self._p11 = p00, p01, p11
+            self._step(delay_s)
+            return
         # Early is evidence, late is only late: a whole block of delayed samples says little.
         used_s = min(delay_s, _LATE_SPREADS * self._spread_s)
         if not late:
             seen_s = min(abs(delay_s), 3.0 * _LATE_SPREADS * self._spread_s)
             self._spread_s = max(_LEAST_SPREAD_S, 0.9 * self._spread_s + 0.1 * seen_s)
         gain0, gain1 = p00 / (p00 + 1.0), p01 / (p00 + 1.0)
-        self._at_s += m * self.period_s + gain0 * used_s
-        self.period_s += gain1 * used_s
-        self._at = index
+        self._at_s += gain0 * used_s
+        least_s, most_s = self._nominal_s * (1 - _RATE_LIMIT), self._nominal_s * (1 + _RATE_LIMIT)
+        self.period_s = min(max(self.period_s + gain1 * used_s, least_s), most_s)
         self._p00, self._p01, self._p11 = p00 - gain0 * p00, p01 - gain0 * p01, p11 - gain1 * p01
+
+    def _step(self, delay_s: float) -> None:
+        """Shift the line, at once for an early block, for late ones when they stay late."""
+        if delay_s > 0.0:
+            if len(self._late) < _LATE_BLOCKS or min(self._late) <= 0.0 or self._missing():
+                return
+            delay_s = min(self._late)
+        self._at_s += delay_s
+        self._late.clear()
+        self.steps += 1
 
     def _missing(self) -> int:
         """Whole periods by which the last blocks all came late, 0 when they did not."""
-        if len(self._late) < _LATE_BLOCKS or min(self._late) <= 0.0:
+        if not self._find_losses or len(self._late) < _LATE_BLOCKS or min(self._late) <= 0.0:
             return 0
         if max(self._late) - min(self._late) > _LATE_PERIODS * self.period_s:
             return 0

@@ -44,8 +44,8 @@ class SampleClock:
 
     @property
     def clock_steps(self) -> int:
-        """Steps of the wall clock that were taken out."""
-        return self._wall.steps
+        """Steps of the wall clock that were taken out, and of the arrivals that were followed."""
+        return self._wall.steps + self._dejitter.steps
 
     @property
     def period_s(self) -> float:

@@ -112,3 +112,38 @@ def test_times_always_go_forward(seed: int) -> None:
     arrival_s = np.cumsum(rng.exponential(1.0 / RATE_HZ, 5000))  # no clock at all
     times_s, _, _ = dejittered(arrival_s, find_losses=True)
     assert np.all(np.diff(times_s) > 0.0)
+
+
+@pytest.mark.parametrize("stall_s", [0.03, 0.45])
+@pytest.mark.parametrize("at", [130, 1000])
+def test_a_board_that_stalls_for_good_is_followed_without_overshoot(
+    stall_s: float, at: int
+) -> None:
+    rng = np.random.default_rng(5)
+    k = np.arange(5000)
+    true_s = k / RATE_HZ + stall_s * (k >= at)
+    arrival_s = true_s + rng.exponential(2e-4, len(k))
+    dejitter = Dejitter(RATE_HZ)
+    first = 125
+    stamps = [*dejitter.seed(k[:first], arrival_s[:first])]
+    stamps += [dejitter.update(int(i), float(arrival_s[i]))[0] for i in k[first:]]
+    error_s = np.array(stamps) - true_s
+    # A second to be sure of the stall, then some for the stamps to go over gently.
+    settled = at + int((1.5 + 5.0 * stall_s) * RATE_HZ)
+    assert np.abs(error_s[settled:]).max() < 2e-3
+    assert error_s.max() < 2e-3
+    assert np.diff(stamps).min() > 0.7 / RATE_HZ
+    assert dejitter.steps == 1
+    assert abs(dejitter.period_s * RATE_HZ - 1.0) < 1e-4
+
+
+def test_a_line_drawn_too_late_is_put_right_by_the_first_early_block() -> None:
+    k = np.arange(3000)
+    true_s = k / RATE_HZ
+    arrival_s = true_s + 1e-4
+    arrival_s[:125] += 0.4
+    dejitter = Dejitter(RATE_HZ)
+    dejitter.seed(k[:125], arrival_s[:125])
+    stamps = np.array([dejitter.update(int(i), float(arrival_s[i]))[0] for i in k[125:]])
+    assert np.abs(stamps[1000:] - true_s[1125:]).max() < 1e-3
+    assert np.diff(stamps).min() > 0.7 / RATE_HZ
