@@ -69,18 +69,33 @@ class CompiledDetector:
             found += self.collect(n_found, times_s)
         return found
 
-    def collect(self, n_found: int, times_s: NDArray[np.float64]) -> list[Detection]:
-        """Turn the first rows of `out` into detections, after the kernel ran on `times_s`."""
-        rows = self.out[:n_found]
-        found = [
-            Detection(
-                sample_index=self._seen + int(row[OUT_ROW]),
-                sample_s=float(times_s[int(row[OUT_ROW])]),
-                target_s=float(row[OUT_TARGET_S]),
-                value=float(row[OUT_VALUE]),
+    def collect(
+        self,
+        n_found: int,
+        times_s: NDArray[np.float64],
+        veto: Callable[[int], str] = lambda _row: "",
+    ) -> list[Detection]:
+        """Turn the first rows of `out` into detections, after the kernel ran on `times_s`.
+
+        Parameters
+        ----------
+        n_found : int
+        times_s : ndarray, (n_samples,)
+        veto : callable (row)
+            Veto of the sample in that row.
+        """
+        found = []
+        for i in range(n_found):
+            row = int(self.out[i, OUT_ROW])
+            found.append(
+                Detection(
+                    self._seen + row,
+                    float(times_s[row]),
+                    float(self.out[i, OUT_TARGET_S]),
+                    float(self.out[i, OUT_VALUE]),
+                    veto(row),
+                )
             )
-            for row in rows
-        ]
         self._seen += len(times_s)
         return found
 

@@ -59,9 +59,8 @@ class Sensing:
         """
         assert self.compiled is not None  # noqa: S101 - only an inlet with a kernel calls this
         self.compiled.skip(n_before)
-        self._seen += n_before
-        found = self.compiled.collect(n_found, times_s)
-        return self._vetoed(found, self.flags[: len(times_s)])
+        self._seen += n_before + len(times_s)
+        return self.compiled.collect(n_found, times_s, lambda row: veto_of(int(self.flags[row])))
 
     def counts(self) -> SampleCounts:
         return self.monitor.counts()
