@@ -1,0 +1,208 @@
+"""Real sessions: `bci run` as a process of its own, with every node, watched from outside."""
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import tomli_w
+
+from bci_core.clock import LslClock
+
+CLOCK = LslClock()
+LOOK_EVERY_S = 0.01
+CLI = [sys.executable, "-m", "bci_core.cli.app"]
+
+RIG: dict[str, dict[str, Any]] = {
+    "rig": {"name": "bench"},
+    "amplifier": {"driver": "sine", "channels": ["Fz", "Cz"]},
+    "monitor": {"settle_s": 0.2},
+    "detector": {
+        "kind": "phase",
+        "channel": "Fz",
+        "band_hz": [4.0, 8.0],
+        "target_deg": 180.0,
+        "min_amplitude_uv": 5.0,
+    },
+    "policy": {"refractory_s": 0.1, "max_rate_hz": 8.0},
+    "protocol": {
+        "kind": "pulse_train",
+        "amplitude_ua": 10.0,
+        "phase_us": 200.0,
+        "interphase_us": 60.0,
+        "rate_hz": 100.0,
+        "n_pulses": 1,
+        "electrodes": [1],
+    },
+    "stimulator": {"driver": "microstim"},
+    "safety": {
+        "electrode_class": "microelectrode",
+        "electrode_area_cm2": 2e-5,
+        "lockout_s": 0.1,
+        "trains_per_s": 8.0,
+        "override_reason": "one pulse each cycle of a 5 Hz sine, on a simulated stimulator",
+        "overridden_by": "test",
+    },
+    "session": {"duration_s": 60.0},
+}
+"""A 5 Hz sine, a pulse at each trough; a minute, which no test waits for."""
+
+Row = dict[str, Any]
+
+
+class LiveSession:
+    """`bci run`, started, and what its ledger says so far.
+
+    The process leads a group of its own, as a shell makes it for a command in the
+    foreground of a terminal.
+    """
+
+    def __init__(self, rig: Path | str, out: Path, *more: str, before: Sequence[str] = ()) -> None:
+        self.out = out
+        out.mkdir(parents=True, exist_ok=True)
+        self._stdout, self._stderr = out / "stdout.txt", out / "stderr.txt"
+        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [*before, *CLI, "run", str(rig), "--out", str(out), *more],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+
+    @property
+    def stdout(self) -> str:
+        return self._stdout.read_text("utf-8")
+
+    @property
+    def stderr(self) -> str:
+        return self._stderr.read_text("utf-8")
+
+    @property
+    def folder(self) -> Path:
+        (ledger,) = self.out.glob("*/ledger.jsonl")
+        return ledger.parent
+
+    def rows(self, event: str = "", actor: str = "") -> list[Row]:
+        """Rows of the ledger so far, of one kind where asked for."""
+        found = []
+        for ledger in self.out.glob("*/ledger.jsonl"):
+            *whole, _ = ledger.read_bytes().split(b"\n")
+            found += [json.loads(line) for line in whole]
+        return [row for row in found if event in ("", row["event"]) and actor in ("", row["actor"])]
+
+    def summary(self) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads((self.folder / "summary.json").read_text("utf-8"))
+        return made
+
+    def until(self, condition: Callable[[], Any], what: str, limit_s: float = 60.0) -> Any:
+        """Wait for something, which is returned; fail when the session ends before."""
+        until_s = CLOCK.now_s() + limit_s
+        while True:
+            ended = self.process.poll() is not None
+            found = condition()
+            if found:
+                return found
+            if ended or CLOCK.now_s() > until_s:
+                how = f"bci run ended with {self.process.poll()}" if ended else "too late"
+                pytest.fail(f"waited for {what}: {how}\n{self.stdout}\n{self.stderr}")
+            CLOCK.sleep_until(CLOCK.now_s() + LOOK_EVERY_S)
+
+    def until_row(self, event: str, count: int = 1, **data: Any) -> Row:
+        """The `count`-th row of a kind, with these data."""
+
+        def found() -> list[Row]:
+            return [r for r in self.rows(event) if data.items() <= r["data"].items()][count - 1 :]
+
+        row: Row = self.until(found, f"{count} rows {event} {data}")[0]
+        return row
+
+    def until_delivered(self, count: int = 3) -> None:
+        """Wait until so many pulses have been delivered."""
+        self.until_row("outcome", count, outcome="delivered")
+
+    def pid(self, role: str) -> int:
+        """Process id of a node, of ``recorder``, or of the ``supervisor``."""
+        if role == "supervisor":
+            return self.process.pid
+        return self.pids()[role]
+
+    def pids(self) -> dict[str, int]:
+        """Of every process the supervisor has started."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.Error):  # It has just ended.
+                command = child.cmdline() or [""]
+                if "LabRecorder" in command[0]:
+                    found["recorder"] = child.pid
+                elif "bci_core.session.node" in command:
+                    found[command[3]] = child.pid
+        return found
+
+    def send(self, role: str, number: int) -> float:
+        """Send a signal to a process; when, on the LSL clock."""
+        pid = self.pid(role)
+        sent_s = CLOCK.now_s()
+        os.kill(pid, number)
+        return sent_s
+
+    def end(self, limit_s: float = 60.0) -> int:
+        """Wait until `bci run` has ended; its exit status."""
+        try:
+            return self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"bci run did not end within {limit_s:g} s\n{self.stdout}\n{self.stderr}")
+
+    def abandon(self) -> None:
+        """Leave nothing running, whatever a test has done."""
+        if self.process.poll() is None:
+            for pid in [*self.pids().values(), self.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def write_rig(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Write `RIG`, changed section by section, and return its path.
+
+    A value of None takes the key out; a section that names another driver or kind
+    replaces the whole section.
+    """
+
+    def write(**sections: Mapping[str, Any]) -> Path:
+        tree = copy.deepcopy(RIG)
+        for name, keys in sections.items():
+            if {"driver", "kind"} & keys.keys():
+                tree[name] = {}
+            tree.setdefault(name, {}).update(keys)
+            tree[name] = {key: value for key, value in tree[name].items() if value is not None}
+        path = tmp_path_factory.mktemp("rig") / "rig.toml"
+        path.write_text(tomli_w.dumps(tree), "utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def start() -> Any:
+    """`LiveSession`, for tests, which import nothing from one another."""
+    return LiveSession
+
+
+@pytest.fixture(scope="session")
+def bci() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command of `bci` to its end."""
+
+    def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+        command = [*CLI, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60.0)
+
+    return run
