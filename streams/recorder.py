@@ -11,10 +11,14 @@ import subprocess
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from bci_core.errors import RunError
 
 STARTED = re.compile(r"^Started data collection", re.MULTILINE)
+NOT_FOUND = "matched no stream"
+TRIES = 5
+"""The program looks for streams for one second only, which a busy machine may need by itself."""
 
 TAIL_BYTES = 4_000_000
 """Where a marker that was just written can be; samples and footers follow it."""
@@ -33,37 +37,43 @@ class LabRecorder:
         Where the program's own words go.
     lsl_config : Path
         How far its discovery reaches.
+
+    Attributes
+    ----------
+    HAS_EVERYTHING_S : float
+        What was pushed this long ago is not lost by `stop`. The program takes over what has
+        arrived twice a second, each stream on its own beat, and stops where it is.
     """
+
+    HAS_EVERYTHING_S: Final = 1.0
 
     def __init__(self, path: Path, source_ids: Sequence[str], log: Path, lsl_config: Path) -> None:
         self._path = path
         self._n_streams = len(source_ids)
         self._log = log
         queries = [f"source_id='{source_id}'" for source_id in source_ids]
-        with log.open("wb") as sink:
-            self._process = subprocess.Popen(  # noqa: S603 - a fixed program, our own ids
-                [str(self.program()), str(path), *queries],
-                stdin=subprocess.PIPE,
-                stdout=sink,
-                stderr=subprocess.STDOUT,
-                env=os.environ | {"LSLAPICFG": str(lsl_config)},
-                start_new_session=True,
-            )
+        self._command = [str(self.program()), str(path), *queries]
+        self._environment = os.environ | {"LSLAPICFG": str(lsl_config)}
+        self._tries_left = TRIES
+        self._process = self._try()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def started(self) -> bool:
-        """Whether every stream is being written.
+        """Whether every stream is being written. To be asked until it is.
 
         Raises
         ------
         RunError
-            The recorder ended, or found fewer streams than it was asked for.
+            The recorder ended, or found fewer streams than it was asked for, again and again.
         """
         said = self._log.read_text("utf-8", "replace")
-        if not self.running() or "matched no stream" in said:
+        if not self.running():
+            if NOT_FOUND in said and self._tries_left:
+                self._process = self._try()
+                return False
             raise RunError(f"the recorder did not start; it said: {said.strip()[-500:]}")
         return len(STARTED.findall(said)) >= self._n_streams
 
@@ -74,9 +84,9 @@ class LabRecorder:
     def has_written(self, marker: str) -> bool:
         """Whether a marker has reached the end of the file.
 
-        What was pushed on the same stream before the marker is then in the file too. The
-        program writes twice a second through a buffer of some kilobytes, so with little
-        else to record a marker may be seen only once the file is closed.
+        What was pushed on the same stream before the marker is then in the file too. Since
+        the program writes through a buffer of some kilobytes, a marker may be seen only once
+        the file is closed.
         """
         if not self._path.exists():
             return False
@@ -101,6 +111,18 @@ class LabRecorder:
             raise RunError(f"the recorder did not finish {self._path.name} and was ended") from None
         if self._process.returncode != 0:
             raise RunError(f"the recorder ended with status {self._process.returncode}")
+
+    def _try(self) -> "subprocess.Popen[bytes]":
+        self._tries_left -= 1
+        with self._log.open("wb") as sink:
+            return subprocess.Popen(  # noqa: S603 - a fixed program, our own ids
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
 
     @staticmethod
     def program() -> Path:

@@ -43,7 +43,7 @@ def simulate(
 ) -> None:
     """Run amplifier, loop and stimulator in one process on a virtual clock.
 
-    Example: `bci simulate sine --duration 600`
+    Example: `bci simulate theta-phase --duration 600`
     """
     from bci_core.cli.progress import progress_on
     from bci_core.cli.run import show_summary

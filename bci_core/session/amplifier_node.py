@@ -22,13 +22,15 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
     int
         Exit status of the process.
     """
-    scheduling = ask_for_realtime()
     amplifier = build.amplifier(rig, clock)
+    make_outlet = registry.load("transport", "sample_outlet")
+    # After the work of importing, and before the threads that inherit it.
+    scheduling = ask_for_realtime()
     source_id = f"{session_id}-samples"
     status, why = 0, ""
     try:
         info = replace(amplifier.open(), name=rig.name, source_id=source_id)
-        outlet = registry.load("transport", "sample_outlet")(info)
+        outlet = make_outlet(info)
         channel.send({"event": "ready", "source_id": source_id, "scheduling": scheduling})
         freeze_garbage()
         due_s = 0.0

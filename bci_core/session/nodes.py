@@ -17,6 +17,9 @@ PUMP_S = 0.05
 SILENT_S = 2.0
 """A running loop tells its state four times a second; after this long it hangs."""
 
+ONE_THREAD = dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+"""A real-time thread that spins for a linear-algebra thread, which is ordinary, may starve it."""
+
 Heard = Callable[[NodeProcess, Message], None]
 
 
@@ -55,7 +58,7 @@ class Nodes:
 
     def spawn(self, role: str, *more: str) -> None:
         """Start a node; `more` follows rig and session id on its command line."""
-        environment = os.environ | {"LSLAPICFG": str(self._folder.lsl_config)}
+        environment = ONE_THREAD | os.environ | {"LSLAPICFG": str(self._folder.lsl_config)}
         arguments = [str(self._folder.rig), self._session_id, *more]
         log = self._folder.logs / f"{role}.log"
         self._told[role] = {}
@@ -158,11 +161,11 @@ class Nodes:
             raise NodeError("; ".join(problems))
 
     def died(self) -> list[str]:
-        """How the nodes ended that nobody told to."""
+        """How the nodes ended that nobody told to, nor killed."""
         return [
             node.how_it_ended()
             for node in self._processes.values()
-            if not node.done and not node.alive()
+            if not (node.done or node.killed or node.alive())
         ]
 
     def _hear(self, node: NodeProcess) -> None:

@@ -33,6 +33,8 @@ class NodeProcess:
         To wait on for messages.
     done : bool
         It has said goodbye.
+    killed : bool
+        It was ended by `kill`.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class NodeProcess:
         self.fileno, self._write_fd = our_read, our_write
         self.channel = Channel(our_read, our_write)
         self.done = False
+        self.killed = False
 
     @property
     def pid(self) -> int:
@@ -76,6 +79,7 @@ class NodeProcess:
 
     def kill(self) -> None:
         """End it at once, even when it is stopped or hangs."""
+        self.killed = True
         self._process.kill()
         self._process.wait()
 

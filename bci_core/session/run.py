@@ -1,7 +1,7 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
+from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
-from bci_core.session.supervisor import Ending, Progress, Supervisor
+from bci_core.session.supervisor import Progress, Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,36 @@ def run_session(
     registry.load("transport", "confine_this_process")(lsl_text)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    folder.lsl_config.write_text(lsl_text, "utf-8")
-    ledger = open_session(folder, rig, clock)
+    ledger = open_session(folder, rig, clock, lsl_text)
     progress.say(f"session {folder.path}")
     ending = Supervisor(rig, folder, ledger, clock, progress, duration_s).run()
     return Finished(folder, ending, finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock) -> Ledger:
+def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
     """Write down what is settled before anything starts: rig, origins, limits.
+
+    Parameters
+    ----------
+    folder : SessionFolder
+    rig : Rig
+    clock : Clock
+    lsl_text : str
+        Configuration of liblsl; "" for a session that does not use it.
 
     Raises
     ------
     LedgerError
         The folder cannot be written.
     """
-    rig_text = dump_rig(rig)
+    # The limits of the electrode class too, whatever a later version of it says.
+    rig_text = dump_rig(replace(rig, safety=rig.safety.resolved()))
     try:
         folder.logs.mkdir(exist_ok=True)
         folder.rig.write_text(rig_text, "utf-8")
         write_provenance(folder.provenance, rig)
+        if lsl_text:
+            folder.lsl_config.write_text(lsl_text, "utf-8")
     except OSError as error:
         raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
     ledger = Ledger(folder.ledger, clock)

@@ -27,14 +27,16 @@ def run_stimulator(rig: Rig, keys_path: str, channel: Channel, clock: Clock) -> 
     int
         Exit status of the process.
     """
-    scheduling = ask_for_realtime()
     device = build.stimulator(rig)
     keys = registry.load("transport", "command_keys").load(keys_path)
 
     def tell(event: str, data: dict[str, Any]) -> None:
         channel.send({"event": "row", "name": event, "data": data})
 
-    server = registry.load("transport", "command_server")(device, clock, keys=keys, on_event=tell)
+    make_server = registry.load("transport", "command_server")
+    # After the work of importing, and before the threads that inherit it.
+    scheduling = ask_for_realtime()
+    server = make_server(device, clock, keys=keys, on_event=tell)
     asked: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from math import inf, isfinite, nan
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from bci_core.errors import BciError, LedgerError, RunError
 from bci_core.record.ledger import Ledger
 from bci_core.session import build
 from bci_core.session.channel import Message
+from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess
@@ -28,33 +29,14 @@ from bci_core.session.watch import Watch
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""
 END_S = 5.0
-LAST_WORDS_S = 2.0
-"""Longest wait for the last marker to be seen in the recording before it is closed."""
 REARM_AFTER_S = 1.0
+ARM_S, ARM_AGAIN_AFTER_S = 5.0, 0.25
+"""How long, and how often, arming is tried at first: a machine may be busy just then."""
 PASSING = ("stale", "heartbeat", "lease", "ledger")
 """Reasons to be disarmed that may pass by themselves."""
 EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
 """Reasons that come with an ending, or an answer, of their own."""
 EMERGENCY_STOP = "device: emergency_stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a session ended.
-
-    Attributes
-    ----------
-    status : str
-        ``completed``, ``stopped`` or ``failed``.
-    reason : str
-        For people.
-    exit_status : int
-        0 completed, 1 failed, 128 + n when stopped by signal n.
-    """
-
-    status: str
-    reason: str
-    exit_status: int
 
 
 class Progress(Protocol):
@@ -110,9 +92,11 @@ class Supervisor:
         self._watch: Watch | None = None
         self._signal = 0
         self._ending: Ending | None = None
+        self._told_failure = False
         self._armed_s = nan
         self._to_armed_s = nan
         self._ended_s = inf
+        self._arm_until_s = inf
         self._rearm_at_s = inf
         self._rearms = 0
 
@@ -175,7 +159,8 @@ class Supervisor:
         loop.send({"do": "begin"})
         self._until(lambda: self._status().get("samples", 0) > 0, "the loop's first samples")
         self._arm()
-        self._until(lambda: isfinite(self._armed_s), "the loop to arm")
+        self._arm_until_s = self._clock.now_s() + ARM_S
+        self._until(self._is_armed, "the loop to arm")
 
     def _serve(self) -> None:
         assert self._watch is not None  # noqa: S101 - _start has made it
@@ -186,9 +171,7 @@ class Supervisor:
                 self._end_as_signalled()
             elif now_s >= self._armed_s + self._duration_s:
                 self._end("completed", f"ran for {self._duration_s:g} s", 0)
-            elif now_s >= self._rearm_at_s:
-                self._rearm_at_s = inf
-                self._arm()
+            self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             memory = self._watch.look()
             if memory is not None:
@@ -203,13 +186,18 @@ class Supervisor:
             try:
                 step()
             except BciError as error:
-                self._end("failed", str(error), 1)
+                self._progress.say(str(error))
+                self._fail(str(error))
+            self._tell_failure()
         self._forget_keys()
         self._folder.mark_ended()
 
     def _stop_loop(self) -> None:
         loop = self._nodes.get("loop")
         if loop is None or not loop.alive():
+            return
+        if not self._nodes.told("loop", "connected"):
+            loop.kill()  # It has no books yet, and may be compiling for a while.
             return
         loop.send({"do": "disarm", "reason": "session_end"})
         loop.send({"do": "stop"})
@@ -219,22 +207,17 @@ class Supervisor:
         """Close the recording, but not before it has what the loop said last."""
         if self._recorder is None:
             return
-        told = self._nodes["loop"].done
-        if told:
-            until_s = self._clock.now_s() + LAST_WORDS_S
+        until_s = self._clock.now_s() + self._recorder.HAS_EVERYTHING_S
+        try:
             self._nodes.until(
-                lambda: (
-                    self._recorder.has_written(LAST_MARKER)
-                    or not self._recorder.running()
-                    # It is there, and in a buffer, when hardly anything else is recorded.
-                    or self._clock.now_s() > until_s
-                ),
-                "the last marker to reach the recording",
+                lambda: self._clock.now_s() >= until_s or not self._recorder.running(),
+                "the recorder to take over what was said last",
                 END_S,
             )
-        self._recorder.stop()
-        if told and not self._recorder.has_written(LAST_MARKER):
-            raise RunError(f"{self._folder.xdf.name} lacks its last marker, {LAST_MARKER}")
+        finally:
+            self._recorder.stop()
+        if self._nodes["loop"].done and not self._recorder.has_written(LAST_MARKER):
+            raise RunError(f"{self._folder.xdf.name} lacks its last marker, {LAST_MARKER!r}")
 
     def _stop_nodes(self) -> None:
         self._nodes.end_all({"amplifier": "stop", "loop": "close", "stimulator": "stop"}, END_S)
@@ -257,20 +240,35 @@ class Supervisor:
         if self._ending is None or (status == "failed" and self._ending.status != "failed"):
             self._ending = Ending(status, reason, exit_status)
             self._ended_s = min(self._ended_s, self._clock.now_s())
-            if status == "failed":
-                self._progress.say(f"failed: {reason}")
-                # A ledger that cannot be written is a reason to end, not to end worse.
-                with suppress(LedgerError):
-                    self._ledger.append("fault", "supervisor", {"what": reason})
 
     def _fail(self, reason: str) -> None:
-        """End for a reason, with the processes that died as its likely cause."""
-        self._end("failed", "; ".join(dict.fromkeys([*self._nodes.died(), reason])), 1)
+        self._end("failed", reason, 1)
+
+    def _tell_failure(self) -> None:
+        """Say once why the session failed, processes that died of themselves first."""
+        if self._told_failure or self._ending is None or self._ending.status != "failed":
+            return
+        self._told_failure = True
+        reason = "; ".join(dict.fromkeys([*self._nodes.died(), self._ending.reason]))
+        self._ending = replace(self._ending, reason=reason)
+        self._progress.say(f"failed: {reason}")
+        # A ledger that cannot be written is a reason to end, not to end worse.
+        with suppress(LedgerError):
+            self._ledger.append("fault", "supervisor", {"what": reason})
 
     def _end_as_signalled(self) -> None:
         name = signal.Signals(self._signal).name
         by = "Ctrl-C" if name == "SIGINT" else f"{name} (bci stop, or the system)"
         self._end("stopped", f"by {by}", 128 + self._signal)
+
+    def _is_armed(self) -> bool:
+        self._arm_again_if_due()
+        return isfinite(self._armed_s)
+
+    def _arm_again_if_due(self) -> None:
+        if self._ending is None and self._clock.now_s() >= self._rearm_at_s:
+            self._rearm_at_s = inf
+            self._arm()
 
     def _arm(self) -> None:
         self._nodes.log("arm.intent", {"lease_s": self._rig.arming.lease_s}, durable=True)
@@ -311,8 +309,12 @@ class Supervisor:
             self._rearm_or_fail(told, reason in PASSING)
 
     def _on_refused(self, why: str) -> None:
-        # Whatever disarmed an armed session may need more time to pass.
-        self._rearm_or_fail(f"the loop was not armed: {why}", isfinite(self._armed_s))
+        now_s = self._clock.now_s()
+        if not isfinite(self._armed_s) and now_s < self._arm_until_s:
+            self._rearm_at_s = now_s + ARM_AGAIN_AFTER_S
+        else:
+            # Whatever disarmed an armed session may need more time to pass.
+            self._rearm_or_fail(f"the loop was not armed: {why}", isfinite(self._armed_s))
 
     def _rearm_or_fail(self, reason: str, may_pass: bool) -> None:
         if may_pass and self._rearms < self._rig.session.max_rearms:
