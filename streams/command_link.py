@@ -1,5 +1,6 @@
 """The loop's end of the command path to a stimulator in another process."""
 
+import select
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Final
@@ -29,7 +30,7 @@ from streams.command_frames import (
 )
 from streams.command_requests import Arm, Disarm, FrameError, Hello, Load, Reply, Request
 from streams.keys import SessionKeys, fingerprint
-from streams.sockets import next_event, readable
+from streams.sockets import DONTWAIT, eager_context, next_event, readable
 
 _WATCHED = (
     zmq.EVENT_CONNECTED
@@ -88,7 +89,8 @@ class CommandLink:
         self._pongs: set[int] = set()
         self._last_id = 0
         self._trigger = trigger_buffer()
-        self._context = zmq.Context()
+        self._stirred = select.poll()
+        self._context = eager_context()
         try:
             self._connect()
             self._request(Hello(id=self._next_id()))
@@ -207,6 +209,7 @@ class CommandLink:
                 connected = True
             elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 self._poller.register(self._socket, zmq.POLLIN)
+                self._stirred.register(self._monitor.fileno(), select.POLLIN)
                 return True
             elif event == zmq.EVENT_CLOSED:
                 self._socket.disable_monitor()
@@ -247,12 +250,14 @@ class CommandLink:
         return reply
 
     def _send(self, frame: bytes | bytearray) -> None:
-        if not self._lost and readable(self._monitor):
+        # The monitor's descriptor tells that there may be something new; asking the monitor
+        # itself, which takes far longer, is left to `_listen`.
+        if not self._lost and self._stirred.poll(0):
             self._listen()
         if self._lost:
             raise LinkError(self._lost)
         try:
-            self._socket.send(frame, zmq.DONTWAIT)
+            self._socket.send(frame, DONTWAIT)
         except zmq.Again:
             raise LinkError(
                 f"the stimulator at {self.endpoint} does not listen: {QUEUE_FRAMES} frames wait"

@@ -16,7 +16,7 @@ from streams.admission import Admission
 from streams.command_frames import MAX_FRAME_BYTES
 from streams.command_handler import HOST_LOST, CommandHandler, OnEvent
 from streams.keys import SessionKeys
-from streams.sockets import readable
+from streams.sockets import DONTWAIT, eager_context, readable
 
 FRAMES_A_STEP: Final = 32
 """Served before the device and the client's health are looked at again."""
@@ -79,7 +79,7 @@ class CommandServer:
         self._stop_reason = ""
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
-        self._context = zmq.Context()
+        self._context = eager_context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.set(zmq.CURVE_SERVER, 1)
         self._socket.set(zmq.CURVE_SECRETKEY, keys.server_secret.encode())
@@ -115,18 +115,17 @@ class CommandServer:
         ----------
         max_wait_s : float
         """
-        self._wait(max_wait_s)
+        only_frames = self._wait(max_wait_s)
         stop_reason, self._stop_reason = self._stop_reason, ""
         if stop_reason:
             self._disarm(stop_reason)
-        if self._admission.step():
+        if not only_frames and self._admission.step():
             self._handler.lose_client(self._clock.now_s())
             self._tell_news()  # In case it is there after all.
             self._peer = b""
         for _ in range(FRAMES_A_STEP):
-            if not readable(self._socket):
+            if not self._serve_one():
                 break
-            self._serve_one()
         self._tell_news()
 
     def disarm_soon(self, reason: str) -> None:
@@ -153,7 +152,8 @@ class CommandServer:
         self._handler.stop(reason, self._clock.now_s())
         self._tell_news()
 
-    def _wait(self, max_wait_s: float) -> None:
+    def _wait(self, max_wait_s: float) -> bool:
+        """Sleep until something comes or is due; whether it is frames, and nothing else."""
         wait_s = min(max_wait_s, self._handler.next_event_s() - self._clock.now_s())
         # libzmq's descriptors tell of changes only: what has come already must be asked about,
         # and asking resets them.
@@ -161,19 +161,26 @@ class CommandServer:
             woken, _, _ = select.select(self._descriptors, [], [], wait_s)
             if self._woken in woken:
                 os.read(self._woken, 4096)
+            return woken == self._descriptors[:1]
+        return False
 
-    def _serve_one(self) -> None:
-        peer, *frames = self._socket.recv_multipart(copy=False)
-        if len(frames) != 1:
-            self._on_event("malformed", {"why": f"a message of {len(frames)} frames"})
-            return
+    def _serve_one(self) -> bool:
+        """Take a message and do what it says; False when there is none."""
+        try:
+            peer = self._socket.recv(DONTWAIT)
+        except zmq.Again:
+            return False
+        frame = self._socket.recv(DONTWAIT, copy=False)
+        if frame.more:
+            count = 1 + len(self._socket.recv_multipart(DONTWAIT))
+            self._on_event("malformed", {"why": f"a message of {count} frames"})
         # A client that has gone may have left messages behind.
-        if frames[0].get("User-Id") != self._admission.client:
-            return
-        self._peer = peer.bytes
-        answer = self._handler.answer(frames[0].bytes, self._clock.now_s())
-        if answer is not None:
-            self._send(answer)
+        elif frame.get("User-Id") == self._admission.client:
+            self._peer = peer
+            answer = self._handler.answer(frame.bytes, self._clock.now_s())
+            if answer is not None:
+                self._send(answer)
+        return True
 
     def _tell_news(self) -> None:
         for frame in self._handler.news(self._clock.now_s()):
@@ -183,7 +190,7 @@ class CommandServer:
         if not self._peer:
             return
         try:
-            self._socket.send_multipart([self._peer, frame], zmq.DONTWAIT)
+            self._socket.send_multipart([self._peer, frame], DONTWAIT)
         except zmq.Again:
             self._peer = b""
             self._handler.stop(HOST_LOST, self._clock.now_s())

@@ -118,6 +118,7 @@ def wait_and_detect(
     Leaves the last block in `samples` and `times_s`, and fills `wake`.
     """
     wake[:] = 0.0
+    wake[WAKE_FIRST_S:] = np.nan
     while True:
         wait_s = until_s - _local_clock()
         if wait_s <= 0.0:

@@ -59,7 +59,8 @@ class StandardPolicy:
         if reason:
             return Decision(detection, situation, Verdict.REFUSED, reason)
         self._acted_s.append(detection.target_s)
-        sham = self._random.random() < self.settings.sham_fraction
+        fraction = self.settings.sham_fraction
+        sham = fraction > 0.0 and self._random.random() < fraction
         return Decision(detection, situation, Verdict.SHAM if sham else Verdict.STIM)
 
     def _reason_against(self, detection: Detection, situation: Situation) -> str:

@@ -51,7 +51,8 @@ class Nodes:
         self._heard = heard
         self._processes: dict[str, NodeProcess] = {}
         self._told: dict[str, dict[str, Message]] = {}
-        self._heard_s: dict[str, float] = {}
+        self._silent_s: dict[str, float] = {}
+        self._pumped_s = clock.now_s()
         self._rows_of_loop = 0
         self._unsynced = False
         self._ledger_lost = False
@@ -101,7 +102,12 @@ class Nodes:
             select.select([n.fileno for n in listening], [], [], PUMP_S)
         else:
             self._clock.sleep_until(self._clock.now_s() + PUMP_S)
+        now_s = self._clock.now_s()
+        # Time in which nobody listened is nobody's silence.
+        waited_s = min(now_s - self._pumped_s, 2.0 * PUMP_S)
+        self._pumped_s = now_s
         for node in listening:
+            self._silent_s[node.role] = self._silent_s.get(node.role, 0.0) + waited_s
             self._hear(node)
         self._sync()
         if "loop" in self._processes and not self._ledger_lost:
@@ -115,7 +121,7 @@ class Nodes:
         NodeError
             It was silent for `SILENT_S`.
         """
-        silent_s = self._clock.now_s() - self._heard_s.get(role, self._clock.now_s())
+        silent_s = self._silent_s.get(role, 0.0)
         if silent_s > SILENT_S:
             self._processes[role].kill()
             raise NodeError(
@@ -171,7 +177,7 @@ class Nodes:
     def _hear(self, node: NodeProcess) -> None:
         failure: LedgerError | None = None
         for message in node.channel.receive():
-            self._heard_s[node.role] = self._clock.now_s()
+            self._silent_s[node.role] = 0.0
             if message["event"] == "row":
                 try:
                     self._put_down(message["name"], node.role, message["data"])
@@ -184,7 +190,7 @@ class Nodes:
             self._heard(node, message)
         if failure is not None:
             raise failure
-        if node.channel.closed and not node.done:
+        if node.channel.closed and not (node.done or node.killed):
             node.wait()
             raise NodeError(node.how_it_ended())
 

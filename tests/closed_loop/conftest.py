@@ -1,4 +1,9 @@
-"""Real sessions: `bci run` as a process of its own, with every node, watched from outside."""
+"""Real sessions: `bci run` as a process of its own, with every node, watched from outside.
+
+A play is a function that gives one session on a `Stage` and says what was done to it; a
+test, or several, look at what the play has left. Sessions wait for most of their time, so
+plays run side by side.
+"""
 
 import copy
 import json
@@ -6,9 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psutil
@@ -16,9 +24,11 @@ import pytest
 import tomli_w
 
 from bci_core.clock import LslClock
+from bci_core.record.xdf import SessionRecording, read_session_xdf
 
 CLOCK = LslClock()
 LOOK_EVERY_S = 0.01
+SIDE_BY_SIDE = 2 * (os.cpu_count() or 1)
 CLI = [sys.executable, "-m", "bci_core.cli.app"]
 
 RIG: dict[str, dict[str, Any]] = {
@@ -90,6 +100,10 @@ class LiveSession:
     def folder(self) -> Path:
         (ledger,) = self.out.glob("*/ledger.jsonl")
         return ledger.parent
+
+    def look_in(self, out: Path) -> None:
+        """Where the session folder is seen from here on."""
+        self.out = out
 
     def rows(self, event: str = "", actor: str = "") -> list[Row]:
         """Rows of the ledger so far, of one kind where asked for."""
@@ -191,10 +205,124 @@ def write_rig(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return write
 
 
+@dataclass
+class Played:
+    """What a play has left.
+
+    Attributes
+    ----------
+    session : LiveSession
+        At its end.
+    status : int
+        Exit status of `bci run`.
+    at_s : float
+        When the play did what it did, on the LSL clock.
+    facts : dict
+        What else it noted.
+    """
+
+    session: LiveSession
+    status: int
+    at_s: float = float("nan")
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.session.folder
+
+    @property
+    def end(self) -> Row:
+        """Data of the last row."""
+        data: Row = self.row("session.end")["data"]
+        return data
+
+    def row(self, event: str, actor: str = "", index: int = -1) -> Row:
+        """A row of the ledger, by default the last of its kind."""
+        return self.session.rows(event, actor)[index]
+
+    def data(self, event: str, actor: str = "") -> list[Row]:
+        """Data of all rows of a kind."""
+        return [row["data"] for row in self.session.rows(event, actor)]
+
+    def order(self, *events: str) -> list[str]:
+        """These events, in the order of the ledger."""
+        return [row["event"] for row in self.session.rows() if row["event"] in events]
+
+    def recording(self) -> SessionRecording:
+        return read_session_xdf(self.folder / "session.xdf")
+
+
+@dataclass
+class Stage:
+    """Where a play is given.
+
+    Attributes
+    ----------
+    out : Path
+        A folder of its own.
+    write_rig, bci : callable
+        As the fixtures.
+    quiet : Event
+        Set by a play that wants the machine for itself, once it no longer does.
+    """
+
+    out: Path
+    write_rig: Callable[..., Path]
+    bci: Callable[..., "subprocess.CompletedProcess[str]"]
+    quiet: Event = field(default_factory=Event)
+    sessions: list[LiveSession] = field(default_factory=list)
+
+    def start(self, rig: Path | str, *more: str, **how: Any) -> LiveSession:
+        """Start a session of a rig; see `LiveSession`."""
+        self.sessions.append(LiveSession(rig, how.pop("out", self.out), *more, **how))
+        return self.sessions[-1]
+
+    def armed(self, *more: str, **sections: Mapping[str, Any]) -> LiveSession:
+        """A session of `RIG`, changed, that has delivered a few pulses."""
+        session = self.start(self.write_rig(**sections), *more)
+        session.until_delivered()
+        return session
+
+    def played(self, session: LiveSession, at_s: float = float("nan"), **facts: Any) -> Played:
+        """Wait for the end."""
+        return Played(session, session.end(), at_s, facts)
+
+
+Play = Callable[[Stage], Played]
+
+
 @pytest.fixture(scope="session")
-def start() -> Any:
-    """`LiveSession`, for tests, which import nothing from one another."""
-    return LiveSession
+def playing(
+    request: pytest.FixtureRequest,
+    write_rig: Callable[..., Path],
+    bci: Callable[..., "subprocess.CompletedProcess[str]"],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[Play, "Future[Played]"]]:
+    """Every play that a selected test asks for, begun; those marked `alone` by themselves."""
+    specs = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
+    plays = dict.fromkeys(
+        spec.params[name] for spec in specs for name in ("played", "finished") & spec.params.keys()
+    )
+    stages = {play: Stage(tmp_path_factory.mktemp(play.__name__), write_rig, bci) for play in plays}
+    started: dict[Play, Future[Played]] = {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        for play in sorted(plays, key=lambda play: not hasattr(play, "alone")):
+            started[play] = pool.submit(play, stages[play])
+            if hasattr(play, "alone"):
+                is_quiet = pool.submit(stages[play].quiet.wait)
+                wait([is_quiet, started[play]], return_when=FIRST_COMPLETED)
+                stages[play].quiet.set()
+        yield started
+        pool.shutdown(cancel_futures=True)
+    for stage in stages.values():
+        for session in stage.sessions:
+            session.abandon()
+
+
+@pytest.fixture
+def played(request: pytest.FixtureRequest, playing: dict[Play, "Future[Played]"]) -> Played:
+    """What the play that the test is parametrised with has left."""
+    return playing[request.param].result()
 
 
 @pytest.fixture(scope="session")

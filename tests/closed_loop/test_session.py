@@ -6,7 +6,7 @@ import re
 import shutil
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -17,8 +17,8 @@ import pyxdf
 
 from bci_core.config.load import load_rig
 from bci_core.control.journal import ROW
-from bci_core.record.ledger import LedgerRow, read_ledger, verify_ledger
-from bci_core.record.xdf import SessionRecording, read_session_xdf
+from bci_core.record.ledger import read_ledger, verify_ledger
+from bci_core.record.xdf import read_session_xdf
 
 pytestmark = pytest.mark.processes
 
@@ -26,33 +26,39 @@ Bci = Callable[..., "CompletedProcess[str]"]
 STAMPS = ("sample_s", "received_s", "detected_s", "decided_s", "sent_s", "accepted_s", "onset_s")
 
 
-@dataclass
+def theta_phase(stage: Any) -> Any:
+    session = stage.start("theta-phase", "--duration", "5", "--json")
+    session.until_row("session.start")
+    session.until_row("disarmed")
+    stage.quiet.set()
+    return stage.played(session)
+
+
+theta_phase.alone = True  # it is judged against time
+
+
 class Finished:
-    """A session that has run to its end."""
+    """The session, with its files read once."""
 
-    done: "CompletedProcess[str]"
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.ledger: list[LedgerRow] = read_ledger(self.folder / "ledger.jsonl")
-        self.recording: SessionRecording = read_session_xdf(self.folder / "session.xdf")
+    def __init__(self, played: Any) -> None:
+        self.played = played
+        self.folder: Path = played.folder
+        self.ledger = read_ledger(self.folder / "ledger.jsonl")
+        self.recording = read_session_xdf(self.folder / "session.xdf")
         self.summary: dict[str, Any] = json.loads((self.folder / "summary.json").read_text())
 
     def data(self, event: str) -> list[dict[str, Any]]:
         return [row.data for row in self.ledger if row.event == event]
 
 
-@pytest.fixture(scope="module")
-def finished(bci: Bci, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    out = tmp_path_factory.mktemp("sessions")
-    done = bci("run", "theta-phase", "--duration", 5, "--out", out, "--json")
-    (folder,) = out.iterdir()
-    return Finished(done, folder)
+@pytest.fixture(scope="module", params=[theta_phase])
+def finished(request: pytest.FixtureRequest, playing: Any) -> Finished:
+    return Finished(playing[request.param].result())
 
 
 def test_it_completes_and_says_so(finished: Finished) -> None:
-    assert finished.done.returncode == 0
-    told = json.loads(finished.done.stdout)
+    assert finished.played.status == 0
+    told = json.loads(finished.played.session.stdout)
     assert Path(told.pop("folder")) == finished.folder
     assert told == finished.summary
     assert (told["status"], told["reason"]) == ("completed", "ran for 5 s")
@@ -60,8 +66,8 @@ def test_it_completes_and_says_so(finished: Finished) -> None:
 
 
 def test_progress_is_plain_lines_on_a_pipe(finished: Finished) -> None:
-    lines = finished.done.stderr.splitlines()
-    assert "\x1b" not in finished.done.stderr
+    lines = finished.played.session.stderr.splitlines()
+    assert "\x1b" not in finished.played.session.stderr
     assert lines[0] == f"session {finished.folder}"
     assert any(line.startswith("armed ") and "after the command" in line for line in lines)
     live = [line for line in lines if line.startswith("elapsed")]
