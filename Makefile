@@ -23,7 +23,7 @@ run: $(VENV)/installed ## run the default session for 20 s, on simulated hardwar
 	$(BIN)/bci run theta-phase --duration 20
 
 test: $(VENV)/installed-dev ## everything the tests check, with coverage of the safety code
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python tests/coverage_gate.py .coverage.json
 
 check: lint types imports ## lint, types and import contract

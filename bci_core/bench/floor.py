@@ -5,7 +5,7 @@
     source ── LSL ──▶ relay ── ZeroMQ, TCP, CURVE ──▶ sink
 
 Three processes, as amplifier, loop and stimulator are, at the same rate, number of
-channels and pace of commands, with the same scheduling. No middleware can be quicker
+channels and pace of frames, with the same scheduling. No middleware can be quicker
 than this, so every latency is reported beside it.
 """
 
@@ -42,10 +42,10 @@ class Floor:
     ----------
     lsl_echo_ms : ndarray, (n_samples,)
         Each sample, from pushed to received.
-    zmq_hop_ms : ndarray, (n_commands,)
-        Each command, from sent to received there.
-    floor_ms : ndarray, (n_commands,)
-        Both, of the sample that led to the command and of that command.
+    zmq_hop_ms : ndarray, (n_frames,)
+        Each frame, from sent to received there.
+    floor_ms : ndarray, (n_frames,)
+        Both, of the sample that a frame follows and of that frame.
     scheduling : str
         What the system granted to the processes.
     """
@@ -65,7 +65,7 @@ def measure_floor(rate_hz: float, n_channels: int, pace_hz: float, duration_s: f
         Of the samples.
     n_channels : int
     pace_hz : float
-        Commands per second; rounded so that each follows a sample.
+        Frames a second; rounded so that each follows a sample.
     duration_s : float
 
     Raises
@@ -109,7 +109,7 @@ def _floor(told: Mapping[str, Any]) -> Floor:
     echo_s = received_s - np.array(told["pushed_s"])
     sent_s = np.array(told["sent_s"])
     hop_s = np.array(told["arrived_s"]) - sent_s
-    # The sample that led to a command is the last one received before it was sent.
+    # A frame follows the last sample received before it was sent.
     led = np.searchsorted(received_s, sent_s, side="right") - 1
     return Floor(
         lsl_echo_ms=echo_s * 1e3,

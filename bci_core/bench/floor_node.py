@@ -7,6 +7,7 @@ any program on this machine would pay.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -63,6 +64,7 @@ def relay(orders: Orders) -> dict[str, Any]:
     inlet = pylsl.StreamInlet(found[0], max_buflen=2, recover=False)
     _say({"ready": True})
     inlet.open_stream(PATIENCE_S)
+    _let_transport_go_first()
     pushed_s: list[float] = []
     received_s: list[float] = []
     sent_s: list[float] = []
@@ -91,6 +93,7 @@ def sink(orders: Orders) -> dict[str, Any]:
     socket.set(zmq.CURVE_SERVER, 1)
     socket.set(zmq.CURVE_SECRETKEY, orders["server_secret"].encode())
     socket.bind("tcp://127.0.0.1:*")
+    _let_transport_go_first()
     _say({"ready": socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")})
     arrived_s: list[float] = []
     freeze_garbage()
@@ -105,6 +108,12 @@ ROLES: dict[str, Callable[[Orders], dict[str, Any]]] = {
     "relay": relay,
     "sink": sink,
 }
+
+
+def _let_transport_go_first() -> None:
+    """Real-time threads that liblsl and ZeroMQ have started before this go before this one."""
+    if hasattr(os, "SCHED_FIFO") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setparam(0, os.sched_param(os.sched_getparam(0).sched_priority - 1))
 
 
 def _say(content: dict[str, Any]) -> None:

@@ -19,11 +19,13 @@ from bci_core.report.latency import judge, quantiles, stage_times_ms
 from bci_core.report.trace import trace
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
+from bci_core.session.live_loop import SLICE_S
 
 PRESET = "bench-latency"
 
-PACE_HZ = 30.0
-"""Of the preset's sine, so of its commands; those of the floor go at the same pace."""
+PACE_HZ = 1.0 / SLICE_S
+"""Frames a second on the command path of the floor: as many as the loop's heartbeat sends, which
+keep path and caches warm for the triggers in between."""
 
 FLOOR_SHARE = 0.2
 """Of the measuring time, before the session and again after it."""
@@ -44,7 +46,7 @@ class LatencyResult:
     Attributes
     ----------
     floor, floor_before, floor_after : mapping of str to quantiles
-        ``lsl_echo``, ``zmq_hop``, and ``floor``, their sum for one and the same command.
+        ``lsl_echo``, ``zmq_hop``, and ``floor``, the sum of both for one and the same frame.
     session : mapping of str to quantiles
         Each stage, ``received_to_accepted`` and ``sample_to_accepted``.
     ratio : mapping
@@ -114,7 +116,7 @@ def measure_latency(duration_s: float, say: Say) -> LatencyResult:
             "floor_s": 2.0 * floor_s,
             "rate_hz": info.rate_hz,
             "channels": len(info.channels),
-            "pace_hz": PACE_HZ,
+            "floor_frames_hz": PACE_HZ,
             "samples": ran.summary["samples"],
             "samples_lost": ran.summary["samples_lost"],
             "triggers": ran.summary["triggers"],

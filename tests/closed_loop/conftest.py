@@ -6,6 +6,7 @@ plays run side by side.
 """
 
 import copy
+import io
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -23,6 +24,7 @@ import psutil
 import pytest
 import tomli_w
 
+from bci_core.cli.app import main
 from bci_core.clock import LslClock
 from bci_core.record.xdf import SessionRecording, read_session_xdf
 
@@ -332,5 +334,20 @@ def bci() -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
         command = [*CLI, *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60.0)
+
+    return run
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run a command of `bci` in this process, where its imports are paid for already."""
+
+    def run(*arguments: Any) -> "subprocess.CompletedProcess[str]":
+        stdout, stderr = io.StringIO(), io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["bci", *map(str, arguments)])
+        with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as end:
+            main()
+        status = int(end.value.code or 0)
+        return subprocess.CompletedProcess(sys.argv, status, stdout.getvalue(), stderr.getvalue())
 
     return run

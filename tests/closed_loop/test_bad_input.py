@@ -10,8 +10,6 @@ import pytest
 
 Bci = Callable[..., subprocess.CompletedProcess[str]]
 
-pytestmark = pytest.mark.processes
-
 
 @pytest.mark.parametrize(
     ("sections", "words"),
@@ -30,11 +28,11 @@ pytestmark = pytest.mark.processes
     ],
 )
 def test_a_mistake_is_named_and_nothing_is_started(
-    bci: Bci, write_rig: Any, tmp_path: Path, sections: dict[str, Any], words: list[str]
+    here: Bci, write_rig: Any, tmp_path: Path, sections: dict[str, Any], words: list[str]
 ) -> None:
     rig = write_rig(**sections)
     for command in (("run", rig, "--out", tmp_path), ("check", rig)):
-        done = bci(*command)
+        done = here(*command)
         assert done.returncode == 2, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         for word in words:
@@ -42,11 +40,11 @@ def test_a_mistake_is_named_and_nothing_is_started(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_mistakes_of_all_parts_come_at_once(bci: Bci, write_rig: Any) -> None:
+def test_mistakes_of_all_parts_come_at_once(here: Bci, write_rig: Any) -> None:
     rig = write_rig(
         detector={"channel": "Oz", "band_hz": [8.0, 200.0]}, protocol={"amplitude_ua": 30.0}
     )
-    told = bci("check", rig).stderr
+    told = here("check", rig).stderr
     for where in ("detector.channel", "detector.band_hz", "safety"):
         assert where in told
 
@@ -59,7 +57,7 @@ def test_mistakes_of_all_parts_come_at_once(bci: Bci, write_rig: Any) -> None:
     ],
 )
 def test_a_spoilt_recording_is_refused_naming_the_row(
-    bci: Bci, write_rig: Any, tmp_path: Path, spoil: Callable[[Any], None], words: list[str]
+    here: Bci, write_rig: Any, tmp_path: Path, spoil: Callable[[Any], None], words: list[str]
 ) -> None:
     data = np.random.default_rng(0).normal(0, 10, (1000, 1))
     spoil(data)
@@ -68,7 +66,7 @@ def test_a_spoilt_recording_is_refused_naming_the_row(
         amplifier={"driver": "recording", "file": str(tmp_path / "r.npz")},
         detector={"channel": "ch1"},
     )
-    done = bci("run", rig, "--out", tmp_path / "out")
+    done = here("run", rig, "--out", tmp_path / "out")
     assert done.returncode == 2
     for word in words:
         assert word in done.stderr.lower()
@@ -92,10 +90,10 @@ def test_a_spoilt_recording_is_refused_naming_the_row(
     ],
 )
 def test_bad_arguments_end_with_2_and_a_sentence(
-    bci: Bci, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    here: Bci, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    done = bci(*arguments)
+    done = here(*arguments)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.strip()
     assert "Traceback" not in done.stderr

@@ -250,7 +250,9 @@ def test_no_recording_no_stimulation(played: Any) -> None:
 
 
 @after(supervisor_killed)
-def test_without_supervisor_everything_ends_by_itself(played: Any, bci: Callable[..., Any]) -> None:
+def test_without_supervisor_everything_ends_by_itself(
+    played: Any, here: Callable[..., Any]
+) -> None:
     assert played.status == -signal.SIGKILL
     assert played.facts["alive"] == []
     folder = played.folder
@@ -258,7 +260,7 @@ def test_without_supervisor_everything_ends_by_itself(played: Any, bci: Callable
     recording = played.recording()
     assert (recording.truncated_bytes, recording.complaints) == (0, ())
     assert max(recording.loop["onset_s"]) < played.at_s + 0.5
-    made = bci("report", folder, "--json")
+    made = here("report", folder, "--json")
     assert made.returncode == 0
     assert '"status": "incomplete"' in made.stdout
     assert (folder / "report.html").exists()

@@ -1,7 +1,6 @@
 """The same loop on recordings, playback, another program's stream, and simulated time."""
 
 import json
-import signal
 import subprocess
 import sys
 import tomllib
@@ -15,7 +14,6 @@ import tomli_w
 
 from bci_core.record.brainflow_boards import board_layout
 from bci_core.record.ledger import read_ledger
-from bci_core.session.privacy import can_be_private
 
 Bci = Callable[..., subprocess.CompletedProcess[str]]
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -75,9 +73,18 @@ def sleep_eeg(stage: Any) -> Any:
     return stage.played(stage.start(rig, "--duration", "18", "--json"))
 
 
-def short_recording(stage: Any) -> Any:
-    file = recording_of(np.random.default_rng(0).normal(0.0, 10.0, (1600, 1)), 200.0, stage.out)
-    rig = example("spindle-power", stage.out, amplifier={"file": str(file)})
+sleep_eeg.long = True  # and waiting for most of it
+
+
+def sham_on_a_recording(stage: Any) -> Any:
+    """The sham arm, until the recording ends."""
+    sine_uv = 20.0 * np.sin(2 * np.pi * 5 * np.arange(2000) / 250.0)
+    file = recording_of(sine_uv[:, None], 250.0, stage.out)
+    rig = stage.write_rig(
+        amplifier={"driver": "recording", "file": str(file)},
+        detector={"channel": "ch1"},
+        policy={"sham_fraction": 1.0},
+    )
     return stage.played(stage.start(rig, "--json"))
 
 
@@ -104,33 +111,13 @@ def foreign_stream(stage: Any) -> Any:
     other = subprocess.Popen([sys.executable, "-c", FOREIGN, "foreign-1"])
     try:
         amplifier = {"driver": "lsl", "source_id": "foreign-1"}
-        rig = stage.write_rig(amplifier=amplifier, detector={"channel": "A"})
+        # The other program has no real-time priority.
+        patient = {"stale_after_s": 1.0}
+        rig = stage.write_rig(amplifier=amplifier, detector={"channel": "A"}, arming=patient)
         return stage.played(stage.start(rig, "--duration", "3", "--json"))
     finally:
         other.kill()
         other.wait()
-
-
-def sham_arm(stage: Any) -> Any:
-    rig = stage.write_rig(policy={"sham_fraction": 1.0})
-    return stage.played(stage.start(rig, "--duration", "2", "--json"))
-
-
-def private(stage: Any) -> Any:
-    """Stopped by SIGTERM to the process outside, after a look at the processes inside."""
-    if why_not := can_be_private():
-        pytest.skip(why_not)
-    session = stage.armed("--private")
-    networks = {role: network_of(pid) for role, pid in session.pids().items()}
-    at_s = session.send("supervisor", signal.SIGTERM)
-    return stage.played(session, at_s, networks=networks)
-
-
-def network_of(pid: int | str) -> tuple[Path, list[str]]:
-    """Network namespace of a process, and the interfaces in it."""
-    process = Path("/proc") / str(pid)
-    _, _, *lines = (process / "net" / "dev").read_text().splitlines()
-    return (process / "ns" / "net").readlink(), [line.split(":")[0].strip() for line in lines]
 
 
 def recording_of(data_uv: Any, rate_hz: float, folder: Path) -> Path:
@@ -140,23 +127,24 @@ def recording_of(data_uv: Any, rate_hz: float, folder: Path) -> Path:
 
 
 @after(sleep_eeg)
-def test_human_sleep_eeg_runs_through_the_live_path(played: Any, bci: Bci) -> None:
+def test_human_sleep_eeg_runs_through_the_live_path(played: Any, here: Bci) -> None:
     told = completed(played)
     assert told["samples_lost"] == 0
     assert told["delivered"] >= 3
     # Real sleep is no sine: the reference is the recording itself, filtered without delay.
     assert told["phase"]["reference"] != "fitted sine"
     assert told["phase"]["n"] >= 3
-    done = bci("replay", told["folder"])
+    done = here("replay", told["folder"])
     assert done.returncode == 0, done.stdout
 
 
-@after(short_recording)
+@after(sham_on_a_recording)
 def test_a_session_ends_with_its_recording(played: Any) -> None:
     told = completed(played)
     assert told["reason"] == "the recording has come to its end"
-    recorded = played.recording().times_s
-    assert recorded[-1] - recorded[0] <= 1599 / 200.0
+    recorded = played.recording()
+    assert recorded.times_s[-1] - recorded.times_s[0] <= 1999 / 250.0
+    assert told["samples_lost"] == 0
 
 
 @after(too_short_recording)
@@ -174,16 +162,16 @@ def test_a_converted_recording_plays_through_brainflow(played: Any) -> None:
 
 
 @after(foreign_stream)
-def test_another_programs_stream_is_read_directly(played: Any, bci: Bci) -> None:
+def test_another_programs_stream_is_read_directly(played: Any, here: Bci) -> None:
     told = completed(played)
     assert told["delivered"] >= 8
     assert abs(told["phase"]["mean_error_deg"]) < 5.0
     logs = {path.stem for path in (played.folder / "logs").iterdir()}
     assert logs == {"loop", "stimulator", "recorder"}
-    assert bci("replay", played.folder).returncode == 0
+    assert here("replay", played.folder).returncode == 0
 
 
-@after(sham_arm)
+@after(sham_on_a_recording)
 def test_the_sham_arm_marks_and_delivers_nothing(played: Any) -> None:
     told = completed(played)
     # The last may still be on its way when the session ends.
@@ -197,26 +185,8 @@ def test_the_sham_arm_marks_and_delivers_nothing(played: Any) -> None:
     assert set(recording.loop["charge_uc"]) == {0.0}
 
 
-@after(private)
-def test_a_private_session_is_alone_on_its_network(played: Any) -> None:
-    networks = played.facts["networks"]
-    assert {"amplifier", "loop", "stimulator", "recorder"} <= networks.keys()
-    assert len({name for name, _ in networks.values()}) == 1
-    for name, interfaces in networks.values():
-        assert name != network_of("self")[0]
-        assert "lo" in interfaces
-        assert not [each for each in interfaces if each.startswith(("eth", "en", "wl"))]
-    assert "namespace" in played.row("session.start")["data"]["privacy"]["data ports"]
-
-
-@after(private)
-def test_a_private_session_is_stopped_from_outside(played: Any) -> None:
-    assert played.status == 143
-    assert played.end["status"] == "stopped"
-
-
 def test_simulated_time_is_fast_and_gives_the_same_each_time(
-    bci: Bci, write_rig: Any, tmp_path: Path
+    bci: Bci, here: Bci, write_rig: Any, tmp_path: Path
 ) -> None:
     rig = write_rig()
     rows = []
@@ -232,14 +202,14 @@ def test_simulated_time_is_fast_and_gives_the_same_each_time(
     assert 2990 <= told["delivered"] <= 3000
     assert abs(told["phase"]["mean_error_deg"]) < 1.0
     assert told["phase"]["resultant_length"] > 0.999
-    replayed = json.loads(bci("replay", told["folder"], "--json").stdout)
+    replayed = json.loads(here("replay", told["folder"], "--json").stdout)
     assert replayed["identical"]
     assert replayed["decisions"] == len(rows[1])
     assert replayed["speed"] > 20.0
 
 
-def test_an_amplifier_without_simulated_time_is_refused(bci: Bci, tmp_path: Path) -> None:
+def test_an_amplifier_without_simulated_time_is_refused(here: Bci, tmp_path: Path) -> None:
     rig = example("lsl-stream", tmp_path)
-    done = bci("simulate", rig, "--out", tmp_path / "sessions")
+    done = here("simulate", rig, "--out", tmp_path / "sessions")
     assert done.returncode == 2
     assert "real time only" in done.stderr
