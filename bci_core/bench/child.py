@@ -67,11 +67,16 @@ def run_session_of(
     ) as process:
         assert process.stdout is not None  # noqa: S101 - pipes, as asked for above
         assert process.stderr is not None  # noqa: S101
-        for line in process.stderr:
-            said = line.strip() or said
-            say(said)
-        # Printed at the very end, and far less than a pipe holds.
-        printed = process.stdout.read()
+        try:
+            for line in process.stderr:
+                said = line.strip() or said
+                say(said)
+            # Printed at the very end, and far less than a pipe holds.
+            printed = process.stdout.read()
+        except BaseException:
+            process.terminate()  # it disarms, then closes its files
+            process.wait()
+            raise
     if process.returncode != 0:
         raise NodeError(f"the session ended with status {process.returncode}: {said}")
     summary = json.loads(printed)

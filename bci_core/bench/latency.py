@@ -50,7 +50,7 @@ class LatencyResult:
     session : mapping of str to quantiles
         Each stage, ``received_to_accepted`` and ``sample_to_accepted``.
     ratio : mapping
-        Session over floor, for each of `COMPARED`: at ``p50`` and ``p99``.
+        Session over floor, for each of `COMPARED`: at ``p50`` and ``p99``; None without a trigger.
     budget : mapping
         As `bci_core.report.latency.judge` gives it.
     about : mapping
@@ -61,7 +61,7 @@ class LatencyResult:
     floor_before: Mapping[str, Quantiles]
     floor_after: Mapping[str, Quantiles]
     session: Mapping[str, Quantiles]
-    ratio: Mapping[str, Mapping[str, float]]
+    ratio: Mapping[str, Mapping[str, float | None]]
     budget: Mapping[str, Any]
     about: Mapping[str, Any]
 
@@ -146,8 +146,8 @@ def _figures(floors: Sequence[Floor]) -> dict[str, Quantiles]:
     }
 
 
-def _ratio(value: float | int | None, base: float | int | None) -> float:
-    return float("nan") if value is None or not base else value / base
+def _ratio(value: float | None, base: float | None) -> float | None:
+    return None if value is None or not base else value / base
 
 
 @contextmanager

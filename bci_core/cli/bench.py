@@ -119,11 +119,12 @@ def _show_latency(console: Console, result: "LatencyResult") -> None:
     table.add_row("[bold]session over bare transport[/]")
     for key, ratio in result.ratio.items():
         name = key.replace("_", " ")
-        table.add_row(f"  {name}", "", f"{ratio['p50']:.2f} ×", f"{ratio['p99']:.2f} ×")
+        shown = ["-" if value is None else f"{value:.2f} ×" for value in ratio.values()]
+        table.add_row(f"  {name}", "", *shown)
     console.print(table)
-    drift = [part["floor"]["p50"] for part in (result.floor_before, result.floor_after)]
+    before, after = (part["floor"]["p50"] for part in (result.floor_before, result.floor_after))
     console.print(
-        f"floor p50 before {drift[0]:.3f} ms, after {drift[1]:.3f} ms; {_about(result.about)}",
+        f"floor p50 {before:.3f} ms before, {after:.3f} ms after; {_about(result.about)}",
         markup=False,
     )
     for key, limit in result.budget["limits"].items():
@@ -157,7 +158,17 @@ def _table(title: str, first: str, *others: str) -> Table:
 
 
 def _console(to: Path | None) -> Console:
-    """Where people read: standard error when the JSON goes to standard output."""
+    """Where people read: standard error when the JSON goes to standard output.
+
+    A file that cannot be written is refused here, before minutes of measuring.
+    """
+    if to is not None and not _is_stdout(to):
+        try:
+            to.open("a").close()
+        except OSError as error:
+            from bci_core.errors import InputError
+
+            raise InputError(f"--json {to}: cannot be written ({error.strerror})") from error
     return Console(stderr=_is_stdout(to), highlight=False)
 
 
@@ -174,16 +185,11 @@ def _progress(console: Console) -> Iterator[Callable[[str], None]]:
 def _write(result: Mapping[str, Any], to: Path | None) -> None:
     if to is None:
         return
-    text = json.dumps(result, indent=2) + "\n"
+    text = json.dumps(result, indent=2, allow_nan=False) + "\n"
     if _is_stdout(to):
         typer.echo(text, nl=False)
-        return
-    try:
+    else:
         to.write_text(text, "utf-8")
-    except OSError as error:
-        from bci_core.errors import InputError
-
-        raise InputError(f"--json {to}: cannot be written ({error.strerror})") from error
 
 
 def _is_stdout(to: Path | None) -> bool:

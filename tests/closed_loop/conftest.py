@@ -30,7 +30,7 @@ from bci_core.record.xdf import SessionRecording, read_session_xdf
 
 CLOCK = LslClock()
 LOOK_EVERY_S = 0.01
-SIDE_BY_SIDE = 2 * (os.cpu_count() or 1)
+SIDE_BY_SIDE = 1 + (os.cpu_count() or 1)
 CLI = [sys.executable, "-m", "bci_core.cli.app"]
 
 RIG: dict[str, dict[str, Any]] = {
@@ -63,9 +63,13 @@ RIG: dict[str, dict[str, Any]] = {
         "override_reason": "one pulse each cycle of a 5 Hz sine, on a simulated stimulator",
         "overridden_by": "test",
     },
+    "arming": {"stale_after_s": 0.5},
     "session": {"duration_s": 60.0},
 }
-"""A 5 Hz sine, a pulse at each trough; a minute, which no test waits for."""
+"""A 5 Hz sine, a pulse at each trough; a minute, which no test waits for.
+
+Samples may be late by more than usual, since several sessions start at a time here.
+"""
 
 Row = dict[str, Any]
 
@@ -293,22 +297,26 @@ class Stage:
 Play = Callable[[Stage], Played]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playing(
     request: pytest.FixtureRequest,
     write_rig: Callable[..., Path],
     bci: Callable[..., "subprocess.CompletedProcess[str]"],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[Play, "Future[Played]"]]:
-    """Every play that a selected test asks for, begun; those marked `alone` by themselves."""
-    specs = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
+    """Every play that a selected test of the module asks for, begun.
+
+    Those marked `alone` by themselves, then those marked `long`, then the rest in order.
+    """
+    items = [item for item in request.session.items if item.path == request.path]
+    specs = [item.callspec for item in items if hasattr(item, "callspec")]
     plays = dict.fromkeys(
         spec.params[name] for spec in specs for name in ("played", "finished") & spec.params.keys()
     )
     stages = {play: Stage(tmp_path_factory.mktemp(play.__name__), write_rig, bci) for play in plays}
     started: dict[Play, Future[Played]] = {}
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for play in sorted(plays, key=lambda play: not hasattr(play, "alone")):
+        for play in sorted(plays, key=lambda p: (not hasattr(p, "alone"), not hasattr(p, "long"))):
             started[play] = pool.submit(play, stages[play])
             if hasattr(play, "alone"):
                 is_quiet = pool.submit(stages[play].quiet.wait)

@@ -96,7 +96,7 @@ def supervisor_killed(stage: Any) -> Any:
 def faults_that_pass(stage: Any) -> Any:
     """Frozen: the amplifier, the supervisor, then the amplifier once too often."""
     session = stage.armed(session={"max_rearms": 2})
-    freezes = [("amplifier", 0.3), ("supervisor", 2.0), ("amplifier", 0.3)]
+    freezes = [("amplifier", 0.8), ("supervisor", 2.0), ("amplifier", 0.8)]
     for times, (role, for_s) in enumerate(freezes, start=1):
         frozen_s = session.send(role, signal.SIGSTOP)
         CLOCK.sleep_until(frozen_s + for_s)

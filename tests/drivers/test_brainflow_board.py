@@ -30,8 +30,19 @@ def test_the_synthetic_board_keeps_the_contract() -> None:
     )
     assert figures.samples > 700
     assert figures.lost == 0
-    # Naive polling every millisecond alone costs 0.7 ms.
-    assert figures.median_age_s < 0.7e-3
+    # On a machine that wakes at once this is below what polling every millisecond costs.
+    assert figures.median_age_s < 0.6e-3 + 3.0 * late_wakes_s()
+
+
+def late_wakes_s() -> float:
+    """How late this machine wakes from a short sleep just now, 90th percentile."""
+    clock = LslClock()
+    late_s = []
+    for _ in range(300):
+        due_s = clock.now_s() + 1e-3
+        clock.sleep_until(due_s)
+        late_s.append(clock.now_s() - due_s)
+    return float(np.percentile(late_s, 90))
 
 
 @pytest.mark.realtime
