@@ -5,8 +5,9 @@
     source ── LSL ──▶ relay ── ZeroMQ, TCP, CURVE ──▶ sink
 
 Three processes, as amplifier, loop and stimulator are, at the same rate, number of
-channels and pace of frames, with the same scheduling. No middleware can be quicker
-than this, so every latency is reported beside it.
+channels and pace of frames, with the same scheduling: what any program would pay here.
+It is no strict bound for a single stage, since a machine with less to do sleeps more
+deeply, and wakes more slowly.
 """
 
 import json

@@ -43,6 +43,8 @@ def simulate(
 ) -> None:
     """Run amplifier, loop and stimulator in one process on a virtual clock.
 
+    Exit status 0 when the session completed, 1 when it was disarmed.
+
     Example: `bci simulate theta-phase --duration 600`
     """
     from bci_core.cli.progress import progress_on
@@ -58,6 +60,7 @@ def simulate(
         print(json.dumps({"folder": str(folder.path), **summary}, indent=2))  # noqa: T201
     else:
         show_summary(console, summary, str(folder.path))
+    raise typer.Exit(0 if summary.get("status") == "completed" else 1)
 
 
 COMMANDS = (replay, simulate)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
+from bci_core.errors import BciError
 from bci_core.session.channel import Channel
 
 ROLES = ("amplifier", "loop", "stimulator")
@@ -41,7 +42,11 @@ def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of a node; used by the supervisor and by ``bci node``."""
     role, rig_path, session_id, *rest = sys.argv[1:] if arguments is None else arguments
-    return run_node(role, rig_path, session_id, *rest)
+    try:
+        return run_node(role, rig_path, session_id, *rest)
+    except BciError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_status
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
-from bci_core.session.supervisor import Progress, Supervisor
+from bci_core.session.progress import Progress
+from bci_core.session.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
-from bci_core.errors import InputError, SafetyError
+from bci_core.errors import BciError, InputError, RunError
 from bci_core.events import Delivery, Situation
 from bci_core.record.ledger import Ledger
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
@@ -20,8 +20,8 @@ from bci_core.safety.arming import Arming
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import LEAD_MARGIN_S, transition_rows
+from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
-from bci_core.session.supervisor import Progress
 
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
@@ -33,12 +33,16 @@ def simulate_session(
 ) -> tuple[SessionFolder, dict[str, Any]]:
     """Run a rig as fast as the processor allows; the session folder is a real one.
 
+    Returns
+    -------
+    (SessionFolder, dict)
+        The dict as in ``summary.json``; ``status`` is ``completed``, or ``failed`` when
+        the session was disarmed or did not arm.
+
     Raises
     ------
     InputError
         The amplifier has no life without real time, and no stand-in.
-    SafetyError
-        The loop or the device does not arm.
     """
     clock = VirtualClock(start_s=1000.0, epoch=LslClock().utc())
     amplifier = on_virtual_clock(rig, clock)
@@ -111,31 +115,38 @@ class _Simulation:
 
     def run(self, duration_s: float) -> None:
         begun_s = self._clock.now_s()
-        shown_s = begun_s
+        status, reason = "completed", f"ran for {duration_s:g} simulated seconds"
         with self._xdf:
-            while self._clock.now_s() - begun_s < duration_s and not self._amplifier.exhausted:
-                self._step()
-                if self._clock.now_s() - shown_s >= SHOW_EVERY_S:
-                    shown_s = self._clock.now_s()
-                    self._progress.show(self._state(shown_s - begun_s, duration_s))
+            try:
+                self._play(begun_s, duration_s)
+                if self._amplifier.exhausted:
+                    reason = "the recording has come to its end"
+            except BciError as error:
+                status, reason = "failed", str(error)
+                self._progress.say(f"failed: {reason}")
             self._arming.disarm("session_end", self._clock.now_s())
             self._link.disarm("session_end")
             self._listen()
             self._journal.give_up("the simulation has ended")
         self._tell_transitions()
         self._emit("samples", asdict(self._sensing.counts()))
-        ended = "the recording has come to its end"
-        if not self._amplifier.exhausted:
-            ended = f"ran for {duration_s:g} simulated seconds"
         told = {
-            "status": "completed",
-            "reason": ended,
+            "status": status,
+            "reason": reason,
             "duration_s": self._clock.now_s() - begun_s,
             "to_armed_s": None,
             "rearms": 0,
         }
         self._ledger.append("session.end", "supervisor", told, durable=True)
         self._ledger.close()
+
+    def _play(self, begun_s: float, duration_s: float) -> None:
+        shown_s = begun_s
+        while self._clock.now_s() - begun_s < duration_s and not self._amplifier.exhausted:
+            self._step()
+            if self._clock.now_s() - shown_s >= SHOW_EVERY_S:
+                shown_s = self._clock.now_s()
+                self._progress.show(self._state(shown_s - begun_s, duration_s))
 
     def _step(self) -> None:
         chunk = self._amplifier.read(READ_S)
@@ -152,7 +163,7 @@ class _Simulation:
         self._listen()
         reason = self._arming.check(now_s) or self._link.disarmed_reason()
         if reason:
-            raise SafetyError(f"the simulated session was disarmed: {reason}")
+            raise RunError(f"disarmed: {reason}")
         self._link.renew()
 
     def _begin(self, first_sample_s: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from math import inf, isfinite, nan
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
@@ -23,6 +23,7 @@ from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess
+from bci_core.session.progress import Progress
 from bci_core.session.stop import STOP_SIGNALS
 from bci_core.session.watch import Watch
 
@@ -37,18 +38,6 @@ PASSING = ("stale", "heartbeat", "lease", "ledger")
 EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
 """Reasons that come with an ending, or an answer, of their own."""
 EMERGENCY_STOP = "device: emergency_stop"
-
-
-class Progress(Protocol):
-    """Shows the operator how it goes."""
-
-    def say(self, text: str) -> None:
-        """One line about something that happened."""
-        ...
-
-    def show(self, state: Mapping[str, Any]) -> None:
-        """Live figures; may be called often."""
-        ...
 
 
 class _Stopped(Exception):  # noqa: N818 - a turn of the road, not an error

@@ -25,21 +25,21 @@ STAGES = (
 @pytest.mark.realtime
 def test_latency_is_reported_beside_the_bare_transport(tmp_path: Path) -> None:
     out = tmp_path / "latency.json"
-    ran = CliRunner().invoke(app, ["bench", "latency", "--duration", "5", "--json", str(out)])
+    ran = CliRunner().invoke(app, ["bench", "latency", "--duration", "3", "--json", str(out)])
     assert ran.exit_code == 0, ran.output
     told = json.loads(out.read_text())
     session, bare = told["session"], told["floor"]
 
     assert told["about"]["triggers"] == session["sample_to_accepted"]["n"] > 10
-    assert bare["lsl_echo"]["n"] == 2000  # twice a second of samples, none lost
-    assert bare["floor"]["n"] == bare["zmq_hop"]["n"] == 400
+    assert bare["lsl_echo"]["n"] == 1200  # twice a second of samples, none lost
+    assert bare["floor"]["n"] == bare["zmq_hop"]["n"] == 240
     for figures in (*session.values(), *bare.values()):
         assert figures["p50"] <= figures["p99"] <= figures["p999"] <= figures["max"]
     whole = session["sample_to_accepted"]["p50"]
     assert whole > session["received_to_accepted"]["p50"] > session["sent_to_accepted"]["p50"] > 0
     assert sum(session[stage]["p50"] for stage in STAGES) == pytest.approx(whole, rel=0.3)
 
-    # No middleware is quicker than the wire. Other work on the machine slows either.
+    # The whole way takes longer than the bare one. Other work on the machine slows either.
     quietest = min(told[when]["floor"]["p50"] for when in ("floor_before", "floor_after"))
     assert 0.0 < quietest < whole
     for figures in told["ratio"].values():
@@ -58,9 +58,7 @@ def test_latency_is_reported_beside_the_bare_transport(tmp_path: Path) -> None:
 @pytest.mark.processes
 def test_a_session_that_cannot_start_is_an_error_with_its_own_words(tmp_path: Path) -> None:
     lines: list[str] = []
-    with pytest.raises(
-        NodeError, match=r"status 2: .*'no-such-rig' is neither a file nor a preset"
-    ):
+    with pytest.raises(NodeError, match=r"status 2: .*'no-such-rig' is neither"):
         run_session_of("no-such-rig", 1.0, tmp_path, lines.append)
     assert lines
 
