@@ -42,8 +42,9 @@ format: $(VENV)/installed-dev ## rewrite the code as the formatter likes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed ## measure latency beside the bare transport
+bench: $(VENV)/installed-dev ## measure latency beside the bare transport
 	$(BIN)/bci bench latency
+	$(BIN)/python -m pytest tests/benchmarks
 
 docs: $(VENV)/installed-dev ## run every command of the documents
 	$(BIN)/python -m pytest tests/docs
