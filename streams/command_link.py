@@ -178,8 +178,8 @@ class CommandLink:
         while not self._try_to_connect(until_s):
             if self._clock.now_s() >= until_s:
                 raise LinkError(
-                    f"nobody serves a stimulator at {self.endpoint}: the connection was refused "
-                    f"for {self._timeout_s:g} s; is the stimulator's process running?"
+                    f"nobody serves a stimulator at {self.endpoint}: no connection within "
+                    f"{self._timeout_s:g} s; is the stimulator's process running?"
                 )
             self._clock.sleep_until(self._clock.now_s() + RETRY_S)
 
@@ -212,9 +212,7 @@ class CommandLink:
                 self._stirred.register(self._monitor.fileno(), select.POLLIN)
                 return True
             elif event == zmq.EVENT_CLOSED:
-                self._socket.disable_monitor()
-                self._monitor.close()
-                self._socket.close()
+                self._give_up_socket()
                 return False
             elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
                 raise LinkError(self._why_refused(value))
@@ -224,10 +222,19 @@ class CommandLink:
                     "have the server key of this session, or is no stimulator of ours; take "
                     "endpoint and keys from the same session"
                 )
+        if not connected:
+            # Not told yet that the connection was refused, on a busy machine.
+            self._give_up_socket()
+            return False
         raise LinkError(
             f"no handshake with a stimulator at {self.endpoint} within {self._timeout_s:g} s: "
-            + ("something listens there but does not answer" if connected else "no connection")
+            "something listens there but does not answer"
         )
+
+    def _give_up_socket(self) -> None:
+        self._socket.disable_monitor()
+        self._monitor.close()
+        self._socket.close()
 
     def _why_refused(self, status: int) -> str:
         if status == BUSY:

@@ -6,7 +6,6 @@ used here.
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Sequence
 from importlib.resources import files
@@ -15,7 +14,8 @@ from typing import Final
 
 from bci_core.errors import RunError
 
-STARTED = re.compile(r"^Started data collection", re.MULTILINE)
+STARTED = "Started data collection"
+"""Counted wherever it stands: the program's threads write into each other's lines."""
 NOT_FOUND = "matched no stream"
 TRIES = 5
 """The program looks for streams for one second only, which a busy machine may need by itself."""
@@ -69,13 +69,15 @@ class LabRecorder:
         RunError
             The recorder ended, or found fewer streams than it was asked for, again and again.
         """
+        ended = not self.running()
         said = self._log.read_text("utf-8", "replace")
-        if not self.running():
+        if ended:
             if NOT_FOUND in said and self._tries_left:
+                self._process.communicate()  # gives back its pipe
                 self._process = self._try()
                 return False
             raise RunError(f"the recorder did not start; it said: {said.strip()[-500:]}")
-        return len(STARTED.findall(said)) >= self._n_streams
+        return said.count(STARTED) >= self._n_streams
 
     def running(self) -> bool:
         """Whether the program is still there."""

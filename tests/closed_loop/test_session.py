@@ -76,9 +76,10 @@ def test_progress_is_plain_lines_on_a_pipe(finished: Finished) -> None:
     assert lines[0] == f"session {finished.folder}"
     assert any(line.startswith("armed ") and "after the command" in line for line in lines)
     live = [line for line in lines if line.startswith("elapsed")]
-    assert len(live) == 5
+    assert len(live) == 6
     for figure in ("ARMED", "samples ", "lost 0", "detections ", "pulses ", "refused ", "latency "):
-        assert figure in live[-1]
+        assert figure in live[4]
+    assert "elapsed 5/5 s  state disarmed: closing files" in live[5]
 
 
 def test_the_folder_is_complete_and_nothing_else_is_left(finished: Finished) -> None:

@@ -213,3 +213,30 @@ def test_an_amplifier_without_simulated_time_is_refused(here: Bci, tmp_path: Pat
     done = here("simulate", rig, "--out", tmp_path / "sessions")
     assert done.returncode == 2
     assert "real time only" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "recording", "samples", "least"),
+    [
+        ("spindle-power", "osn_eeg_30s", 7500, 3),
+        ("spindle-power", "yasa_n2_15s", 3000, 1),
+        ("slow-oscillation", "yasa_n3_30s", 3000, 10),
+    ],
+)
+def test_examples_find_something_in_real_recordings(
+    here: Bci,
+    tmp_path: Path,
+    shared_data: Path,
+    name: str,
+    recording: str,
+    samples: int,
+    least: int,
+) -> None:
+    rig = example(name, tmp_path, amplifier={"file": str(shared_data / f"{recording}.npz")})
+    done = here("simulate", rig, "--out", tmp_path / "sessions", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"]) == (0, "completed")
+    assert told["reason"] == "the recording has come to its end"
+    assert (told["samples"], told["samples_lost"]) == (samples, 0)
+    assert told["delivered"] >= least
+    assert here("replay", told["folder"]).returncode == 0

@@ -207,7 +207,7 @@ def test_round_trips_are_measured_and_lose_no_answer(stage: Stage) -> None:
 
 
 def test_nobody_there(unused_endpoint: str) -> None:
-    with pytest.raises(LinkError, match="the connection was refused for"):
+    with pytest.raises(LinkError, match=r"no connection within 0\.1 s"):
         CommandLink(unused_endpoint, KEYS.client_part(), CLOCK, timeout_s=0.1)
 
 

@@ -1,0 +1,53 @@
+"""The composition root: parts by name, and every mistake before anything starts."""
+
+from dataclasses import replace
+
+import pytest
+
+from bci_core.clock import VirtualClock
+from bci_core.config.load import load_rig
+from bci_core.config.rig import Part
+from bci_core.control.direct_link import DirectLink
+from bci_core.errors import ConfigError
+from bci_core.safety.arming import Arming
+from bci_core.session import build
+from drivers.amplifiers.recording import RecordingSettings
+
+CLOCK = VirtualClock()
+
+
+def test_a_good_rig_says_what_will_be_streamed() -> None:
+    info = build.check(load_rig("theta-phase"), "theta-phase", CLOCK)
+    assert (info.rate_hz, info.channels[0]) == (250.0, "Fz")
+
+
+def test_mistakes_of_every_part_come_at_once_below_their_section() -> None:
+    rig = load_rig("theta-phase")
+    wrong = replace(
+        rig,
+        amplifier=Part("recording", RecordingSettings(file="no-such-file.npz")),
+        protocol=Part(
+            rig.protocol.name, rig.protocol.settings.model_copy(update={"amplitude_ua": 99.0})
+        ),
+    )
+    with pytest.raises(ConfigError) as found:
+        build.check(wrong, "rig.toml", CLOCK)
+    assert [problem.where for problem in found.value.problems] == ["amplifier", "safety"]
+    assert "no-such-file.npz" in str(found.value)
+    assert "charge_per_phase" in str(found.value)
+
+
+def test_a_program_the_device_cannot_do_is_found_without_the_device() -> None:
+    rig = load_rig("theta-phase")
+    weak = rig.stimulator.settings.model_copy(update={"max_amplitude_ua": 5.0})
+    with pytest.raises(ConfigError) as found:
+        build.check(replace(rig, stimulator=Part("microstim", weak)), "rig.toml", CLOCK)
+    assert [problem.where for problem in found.value.problems] == ["stimulator"]
+
+
+def test_a_wired_loop_holds_the_protocols_programs() -> None:
+    rig = load_rig("theta-phase")
+    link = DirectLink(build.stimulator(rig), CLOCK)
+    wired = build.wire(rig, link, Arming(rig.arming))
+    assert link.load(wired.protocol.programs()).simulated
+    assert wired.loop.gate is wired.gate

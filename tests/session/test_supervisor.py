@@ -1,0 +1,138 @@
+"""What the supervisor makes of what it hears: arm again, fail, or end as asked."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bci_core.clock import VirtualClock
+from bci_core.config.load import load_rig
+from bci_core.record.ledger import Ledger, read_ledger
+from bci_core.session.folder import SessionFolder
+from bci_core.session.rearming import ARM_S, REARM_AFTER_S
+from bci_core.session.supervisor import Supervisor
+
+
+class Loop:
+    """A node that only hears."""
+
+    role = "loop"
+    done = killed = False
+
+    def __init__(self) -> None:
+        self.orders: list[dict[str, Any]] = []
+
+    def send(self, order: dict[str, Any]) -> None:
+        self.orders.append(order)
+
+    def alive(self) -> bool:
+        return True
+
+
+class Scene:
+    def __init__(self, tmp_path: Path, max_rearms: int = 0) -> None:
+        rig = load_rig("theta-phase")
+        rig = replace(rig, session=rig.session.model_copy(update={"max_rearms": max_rearms}))
+        self.clock = VirtualClock(100.0)
+        self.folder = SessionFolder.create(tmp_path, "test", self.clock)
+        self.ledger = Ledger(self.folder.ledger, self.clock)
+        self.said: list[str] = []
+        self.supervisor = Supervisor(rig, self.folder, self.ledger, self.clock, self, 10.0)
+        self.loop: Any = Loop()
+        self.supervisor._nodes._processes["loop"] = self.loop
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def show(self, state: Mapping[str, Any]) -> None: ...
+
+    def hear(self, event: str, **message: Any) -> None:
+        self.supervisor._heard(self.loop, {"event": event, **message})
+
+    def disarmed(self, reason: str) -> None:
+        self.hear("row", name="disarmed", data={"reason": reason, "detail": ""})
+
+    def armed(self) -> None:
+        self.hear("row", name="armed", data={})
+
+    def later(self, seconds: float) -> None:
+        self.clock.sleep_until(self.clock.now_s() + seconds)
+        self.supervisor._arm_again_if_due()
+
+    @property
+    def ending(self) -> tuple[str, int] | None:
+        ending = self.supervisor._ending
+        return None if ending is None else (ending.status, ending.exit_status)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_a_busy_machine_is_given_time_to_arm_at_first(scene: Scene) -> None:
+    scene.supervisor._rearming.begin(scene.clock.now_s())
+    for _ in range(3):
+        scene.hear("arm_refused", why="stale: 0.2 s")
+        scene.later(0.25)
+    assert scene.loop.orders == [{"do": "arm", "actor": "operator"}] * 3
+    assert [row.event for row in read_ledger(scene.folder.ledger)] == ["arm.intent"] * 3
+    assert scene.ending is None
+    scene.later(ARM_S)
+    scene.hear("arm_refused", why="stale: 0.2 s")
+    assert scene.ending == ("failed", 1)
+
+
+def test_a_fault_that_passes_is_armed_again_as_often_as_allowed(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, max_rearms=2)
+    scene.armed()
+    scene.disarmed("stale")
+    scene.later(REARM_AFTER_S / 2)
+    assert scene.loop.orders == []
+    scene.later(REARM_AFTER_S / 2)
+    assert len(scene.loop.orders) == 1
+    scene.hear("arm_refused", why="stale: still")
+    scene.later(REARM_AFTER_S)
+    assert len(scene.loop.orders) == 2
+    scene.armed()
+    assert scene.said[-1] == "armed again"
+    scene.disarmed("heartbeat")
+    assert scene.ending == ("failed", 1)
+
+
+def test_a_fault_that_does_not_pass_ends_it_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, max_rearms=9)
+    scene.armed()
+    scene.disarmed("device: lease expired")
+    assert scene.ending == ("failed", 1)
+    scene.later(10.0)
+    assert scene.loop.orders == []
+
+
+def test_the_emergency_stop_is_no_failure_whoever_tells_first(scene: Scene) -> None:
+    scene.armed()
+    scene.disarmed("device: emergency_stop")
+    scene.hear("row", name="emergency_stop", data={})
+    assert scene.ending == ("stopped", 143)
+
+
+def test_a_recording_that_ends_is_an_end_only_once_armed(scene: Scene, tmp_path: Path) -> None:
+    scene.hear("done", why="", how="exhausted")
+    assert scene.ending == ("failed", 1)
+    other = Scene(tmp_path / "other")
+    other.armed()
+    other.hear("done", why="", how="exhausted")
+    assert other.ending == ("completed", 0)
+
+
+def test_the_first_reason_is_the_cause_and_failing_to_close_turns_success(scene: Scene) -> None:
+    scene.armed()
+    scene.hear("done", why="", how="exhausted")
+    scene.hear("done", why="the link is gone")
+    assert scene.ending == ("failed", 1)
+    scene.hear("done", why="something else")
+    scene.supervisor._tell_failure()
+    scene.supervisor._tell_failure()
+    assert [text for text in scene.said if "failed" in text] == ["failed: loop: the link is gone"]
