@@ -127,7 +127,7 @@ class DeviceError(RunError):
 class LinkError(RunError):
     """The command path to the stimulator could not be opened, or was refused.
 
-    Raised by `streams.commands`: no answer in time, or a key that is not the
+    Raised by `streams.command_link`: no answer in time, or a key that is not the
     one of this session.
     """
 

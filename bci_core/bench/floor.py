@@ -26,8 +26,9 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from bci_core import registry
+from bci_core.config.rig import LslSettings
 from bci_core.errors import NodeError
+from bci_core.session import privacy
 
 END_S = 15.0
 """How much longer than its samples last a process may take, its start included."""
@@ -126,9 +127,8 @@ class _Bare:
     def __init__(self, role: str, folder: Path) -> None:
         self._role = role
         self._log = folder / f"{role}.log"
-        confinement = registry.load("transport", "confinement")
         config = folder / "lsl_api.cfg"
-        config.write_text(confinement("machine", "127.0.0.1", ["127.0.0.1"]), "utf-8")
+        config.write_text(privacy.lsl_configuration(LslSettings()), "utf-8")
         with self._log.open("wb") as sink:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", "bci_core.bench.floor_node", role],

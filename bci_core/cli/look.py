@@ -1,6 +1,7 @@
 """``bci list``, ``bci check`` and ``bci doctor``: looking without starting anything."""
 
 import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -49,18 +50,14 @@ def check(source: Source, as_json: Json = False) -> None:
 
     Example: `bci check theta-phase`
     """
-    from bci_core import registry
     from bci_core.clock import LslClock
     from bci_core.config.load import load_rig
     from bci_core.safety.check import worst_case
     from bci_core.safety.envelope import SafetyEnvelope
-    from bci_core.session import build
+    from bci_core.session import build, privacy
 
     rig = load_rig(source)
-    text = registry.load("transport", "confinement")(
-        rig.lsl.resolve_scope, rig.lsl.listen_address, rig.lsl.known_peers
-    )
-    registry.load("transport", "confine_this_process")(text)
+    privacy.confine(rig.lsl)
     info = build.check(rig, source, LslClock())
     uses = worst_case(build.protocol(rig).programs(), SafetyEnvelope.from_settings(rig.safety))
     if as_json:
@@ -68,16 +65,7 @@ def check(source: Source, as_json: Json = False) -> None:
             "rig": rig.name,
             "rate_hz": info.rate_hz,
             "channels": list(info.channels),
-            "limits": [
-                {
-                    "limit": u.limit,
-                    "value": u.value,
-                    "bound": u.bound,
-                    "unit": u.unit,
-                    "where": u.where,
-                }
-                for u in uses
-            ],
+            "limits": [asdict(use) for use in uses],
         }
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
         return
@@ -89,8 +77,9 @@ def check(source: Source, as_json: Json = False) -> None:
         markup=False,
     )
     table = Table(title="Worst case of each safety limit", title_justify="left", box=None)
-    for heading, justify in (("limit", "left"), ("worst case", "right"), ("bound", "right")):
-        table.add_column(heading, justify="right" if justify == "right" else "left")
+    table.add_column("limit")
+    table.add_column("worst case", justify="right")
+    table.add_column("bound", justify="right")
     table.add_column("unit")
     table.add_column("where")
     for use in uses:
@@ -109,10 +98,7 @@ def doctor(as_json: Json = False) -> None:
 
     findings = examine()
     if as_json:
-        told = [
-            {"what": f.what, "ok": f.ok, "found": f.found, "advice": f.advice} for f in findings
-        ]
-        print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
+        print(json.dumps([asdict(f) for f in findings], indent=2))  # noqa: T201 - the answer itself
     else:
         table = Table(box=None, show_header=False)
         for finding in findings:

@@ -19,13 +19,15 @@ def report(session: Session, as_json: Json = False) -> None:
     import json
 
     from bci_core.cli.run import show_summary
+    from bci_core.report.evidence import read_evidence
     from bci_core.report.html import write_report
     from bci_core.report.summary import write_summary
     from bci_core.session.folder import SessionFolder
 
     folder = SessionFolder.open(session)
-    summary = write_summary(folder)
-    write_report(folder, summary)
+    evidence = read_evidence(folder)
+    summary = write_summary(folder, evidence)
+    write_report(folder, summary, evidence)
     if as_json:
         print(json.dumps(summary, indent=2))  # noqa: T201 - the answer itself
     else:

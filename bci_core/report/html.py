@@ -22,7 +22,11 @@ _MOST_EVENTS = 200
 _TONES = {"completed": "good", "stopped": "warn"}
 
 
-def write_report(files: SessionFiles, summary: Mapping[str, Any] | None = None) -> None:
+def write_report(
+    files: SessionFiles,
+    summary: Mapping[str, Any] | None = None,
+    evidence: Evidence | None = None,
+) -> None:
     """Write ``report.html``.
 
     Parameters
@@ -30,13 +34,15 @@ def write_report(files: SessionFiles, summary: Mapping[str, Any] | None = None) 
     files : SessionFiles
     summary : mapping or None
         As `bci_core.report.summary.summarise` made it; None makes it again.
+    evidence : Evidence or None
+        What is in the files, where that has been read; None reads it.
 
     Raises
     ------
     SessionError
         The ledger is missing or was altered, or the file cannot be written.
     """
-    evidence = read_evidence(files)
+    evidence = evidence or read_evidence(files)
     write_text(files.report, render(evidence, summary or summary_of(evidence)))
 
 

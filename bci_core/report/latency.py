@@ -40,9 +40,9 @@ class Stage:
 STAGES = (
     Stage("sample_to_received", "sample_s", "received_s", "amplifier, driver and LSL"),
     Stage("received_to_detected", "received_s", "detected_s", "detector"),
-    Stage("detected_to_decided", "detected_s", "decided_s", "policy"),
-    Stage("decided_to_sent", "decided_s", "sent_s", "protocol, safety gate, sending"),
-    Stage("sent_to_accepted", "sent_s", "accepted_s", "command path and the device's own checks"),
+    Stage("detected_to_decided", "detected_s", "decided_s", "from compiled code to the policy"),
+    Stage("decided_to_sent", "decided_s", "sent_s", "policy, protocol, safety gate, sending"),
+    Stage("sent_to_accepted", "sent_s", "accepted_s", "command path, up to the device"),
 )
 """In the order they happen. From accepted to onset is intended waiting, so it is not one."""
 

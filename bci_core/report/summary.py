@@ -36,15 +36,21 @@ def summarise(files: SessionFiles) -> dict[str, Any]:
     return summary_of(read_evidence(files))
 
 
-def write_summary(files: SessionFiles) -> dict[str, Any]:
+def write_summary(files: SessionFiles, evidence: Evidence | None = None) -> dict[str, Any]:
     """`summarise`, and write ``summary.json``.
+
+    Parameters
+    ----------
+    files : SessionFiles
+    evidence : Evidence or None
+        What is in them, where that has been read; None reads it.
 
     Raises
     ------
     SessionError
         As `summarise`; or the file cannot be written.
     """
-    made = summarise(files)
+    made = summary_of(evidence or read_evidence(files))
     write_text(files.summary, json.dumps(made, indent=2, allow_nan=False) + "\n")
     return made
 

@@ -68,11 +68,7 @@ def _liblsl(_clock: Clock) -> Finding:
 
 def _loopback(clock: Clock) -> Finding:
     """A stream from this process to itself, found and received."""
-    lsl = LslSettings()
-    text = registry.load("transport", "confinement")(
-        lsl.resolve_scope, lsl.listen_address, lsl.known_peers
-    )
-    registry.load("transport", "confine_this_process")(text)
+    privacy.confine(LslSettings())
     source_id = f"doctor-{uuid4()}"
     info = StreamInfo("bci-doctor", 1000.0, ("a", "b"), source_id)
     outlet = registry.load("transport", "sample_outlet")(info)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
+from bci_core import registry
 from bci_core.config.rig import LslSettings
 from bci_core.errors import InputError
 from bci_core.session.stop import STOP_SIGNALS
@@ -40,6 +41,21 @@ def describe(lsl: LslSettings) -> dict[str, str]:
         else "plaintext, listening on every interface; close them with a firewall or --private",
         "commands": "CURVE keys made for this session; an unknown key is refused",
     }
+
+
+def lsl_configuration(lsl: LslSettings) -> str:
+    """Text of liblsl's configuration that keeps discovery where these settings say."""
+    text: str = registry.load("transport", "confinement")(
+        lsl.resolve_scope, lsl.listen_address, lsl.known_peers
+    )
+    return text
+
+
+def confine(lsl: LslSettings) -> str:
+    """Confine this process, before its first use of liblsl; the configuration, for others."""
+    text = lsl_configuration(lsl)
+    registry.load("transport", "confine_this_process")(text)
+    return text
 
 
 def is_private() -> bool:

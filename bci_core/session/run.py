@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
@@ -48,10 +47,7 @@ def run_session(
     ConfigError
         The rig has mistakes that only its parts can find; nothing was started.
     """
-    lsl_text = registry.load("transport", "confinement")(
-        rig.lsl.resolve_scope, rig.lsl.listen_address, rig.lsl.known_peers
-    )
-    registry.load("transport", "confine_this_process")(lsl_text)
+    lsl_text = privacy.confine(rig.lsl)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
     ledger = open_session(folder, rig, clock, lsl_text)
@@ -108,13 +104,15 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
     """Summary and report; trouble with either is told, and leaves the recording alone."""
     # Plotting takes long to import, and a session should be armed soon.
+    from bci_core.report.evidence import read_evidence
     from bci_core.report.html import write_report
     from bci_core.report.summary import write_summary
 
     summary: dict[str, Any] = {}
     try:
-        summary = write_summary(folder)
-        write_report(folder, summary)
+        evidence = read_evidence(folder)
+        summary = write_summary(folder, evidence)
+        write_report(folder, summary, evidence)
     except (BciError, OSError) as error:
         progress.say(f"no report: {error}; `bci report {folder.path}` makes it again")
     return summary

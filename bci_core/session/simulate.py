@@ -19,7 +19,7 @@ from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
-from bci_core.session.live_loop import LEAD_MARGIN_S, transition_rows
+from bci_core.session.live_loop import LEAD_MARGIN_S, live_figures, stream_row, transition_rows
 from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
 
@@ -167,12 +167,7 @@ class _Simulation:
         self._link.renew()
 
     def _begin(self, first_sample_s: float) -> None:
-        stream = {
-            "name": self._rig.name,
-            "rate_hz": self._info.rate_hz,
-            "channels": list(self._info.channels),
-            "unit": self._info.unit,
-        }
+        stream = stream_row(self._info, self._rig.name)
         ready = {"stream": stream, "lead_s": self._lead_s, "clock_offset_s": 0.0}
         self._emit("loop.ready", ready | {"first_sample_s": first_sample_s})
         self._ledger.append("arm.intent", "supervisor", {"lease_s": self._rig.arming.lease_s})
@@ -194,15 +189,6 @@ class _Simulation:
         self._ledger.append(event, "loop", data)
 
     def _state(self, elapsed_s: float, duration_s: float) -> dict[str, Any]:
-        counts = self._sensing.counts()
-        return {
-            "elapsed_s": elapsed_s,
-            "duration_s": duration_s,
-            "samples": counts.samples,
-            "lost": counts.lost,
-            "detections": self._journal.counts["detections"],
-            "delivered": self._journal.counts["delivered"],
-            "sham": self._journal.counts["sham"],
-            "refused": dict(self._journal.refused),
-            "disarmed": self._arming.check(self._clock.now_s()),
-        }
+        disarmed = self._arming.check(self._clock.now_s())
+        figures = live_figures(self._sensing, self._journal, disarmed)
+        return {"elapsed_s": elapsed_s, "duration_s": duration_s, **figures}

@@ -69,10 +69,6 @@ class BrainFlowSession:
         self._heard_s = clock.now_s()
         self._silence_s = max(SILENCE_S, 10.0 / rate_hz)
 
-    @property
-    def is_open(self) -> bool:
-        return bool(self._holder)
-
     def wait(self, due_s: float, until_s: float) -> NDArray[np.float64] | None:
         """Everything the board has, waiting until `until_s` for the first of it.
 

@@ -8,8 +8,7 @@ import pytest
 import zmq
 
 from bci_core.errors import LinkError
-from streams.commands import SessionKeys
-from streams.keys import fingerprint
+from streams.keys import SessionKeys, fingerprint
 
 
 def test_each_file_holds_one_side_and_is_private(tmp_path: Path) -> None:

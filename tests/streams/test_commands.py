@@ -23,9 +23,10 @@ from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
 from streams.command_frames import MAX_FRAME_BYTES, RENEW_FRAME, json_frame
+from streams.command_link import CommandLink
 from streams.command_requests import Arm, Hello, Load
-from streams.commands import CommandLink, CommandServer, SessionKeys
-from streams.keys import fingerprint
+from streams.command_server import CommandServer
+from streams.keys import SessionKeys, fingerprint
 
 CLOCK = LslClock()
 KEYS = SessionKeys.generate()
@@ -475,7 +476,8 @@ import sys
 from bci_core.clock import LslClock
 from bci_core.events import Trigger
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
-from streams.commands import CommandLink, SessionKeys
+from streams.command_link import CommandLink
+from streams.keys import SessionKeys
 
 clock = LslClock()
 bare = socket.create_connection(("127.0.0.1", int(sys.argv[3])))
