@@ -61,10 +61,14 @@ class Chunk:
     times_s : ndarray, (n_samples,), float64
         Time of each sample on the LSL clock, in seconds. Where the device lost
         samples, the times skip; nothing is filled in.
+    flags : ndarray, (n_samples,), uint8, or None
+        What the sample monitor thinks of each sample: 0 is good; the bits are its
+        ``FLAG_…``. None where it has not looked, such as on the way from an amplifier.
     """
 
     samples: NDArray[np.float32]
     times_s: NDArray[np.float64]
+    flags: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or len(self.samples) != len(self.times_s):
@@ -72,6 +76,8 @@ class Chunk:
                 f"samples {self.samples.shape} and times_s {self.times_s.shape} do not match: "
                 "want (n_samples, n_channels) and (n_samples,)"
             )
+        if self.flags is not None and len(self.flags) != len(self.times_s):
+            raise ValueError(f"{len(self.flags)} flags for {len(self.times_s)} samples")
 
     def __len__(self) -> int:
         return len(self.times_s)

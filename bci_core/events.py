@@ -13,6 +13,13 @@ from enum import StrEnum
 from math import nan
 
 
+class EventKind(StrEnum):
+    """What a detection says of its event."""
+
+    ONSET = "onset"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """A neural event, found in the samples and in sample time only.
@@ -29,6 +36,12 @@ class Detection:
         Strength in the detector's own measure; its docstring says which.
     veto : str
         Why the samples around it are not to be trusted (a `Veto` value), or "".
+    kind : EventKind
+        Whether it begins or has ended. Most detectors announce onsets only.
+    channel : int
+        Column on which it was strongest, where it was found on one of several; else -1.
+    spread_s : float
+        Standard deviation of `target_s`, where the detector knows it; else 0.
     """
 
     sample_index: int
@@ -36,6 +49,9 @@ class Detection:
     target_s: float
     value: float
     veto: str = ""
+    kind: EventKind = EventKind.ONSET
+    channel: int = -1
+    spread_s: float = 0.0
 
 
 class Veto(StrEnum):

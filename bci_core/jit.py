@@ -71,6 +71,7 @@ _use_cache_folder()
 KERNEL = types.int64(
     types.float32[:, ::1],
     types.float64[::1],
+    types.uint8[::1],
     types.float64[::1],
     types.float64[::1],
     types.float64[:, ::1],

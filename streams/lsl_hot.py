@@ -135,7 +135,7 @@ def wait_and_detect(
             wake[WAKE_LAST_S] = block_s[n - 1]
             monitor(block, block_s, monitor_settings, monitor_state, flags)
             wake[WAKE_ROWS] = n
-            wake[WAKE_FOUND] = kernel(block, block_s, settings, state, out)
+            wake[WAKE_FOUND] = kernel(block, block_s, flags[:n], settings, state, out)
             wake[WAKE_DETECTED_S] = _local_clock()
         if wake[WAKE_FOUND] > 0.0 or wake[WAKE_ERROR] != 0.0:
             return

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.chunk import StreamInfo
 from bci_core.detection import baseline
-from bci_core.detection.compiled import OUT_ROW, OUT_TARGET_S, OUT_VALUE, CompiledDetector
+from bci_core.detection.compiled import CompiledDetector, announce
 from bci_core.detection.filters import (
     COEFFICIENTS,
     MEMORIES,
@@ -161,6 +161,7 @@ def _contradictions(settings: BandPowerSettings) -> list[Problem]:
 def band_power_kernel(
     samples: NDArray[np.float32],
     times_s: NDArray[np.float64],
+    flags: NDArray[np.uint8],
     settings: NDArray[np.float64],
     state: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -183,7 +184,8 @@ def band_power_kernel(
 
         learnt = baseline.is_learnt(normal, normal_state)
         height_sd = baseline.deviations(normal, normal_state, envelope_uv)
-        baseline.follow(normal, normal_state, envelope_uv)
+        if flags[i] == 0:
+            baseline.follow(normal, normal_state, envelope_uv)
 
         # Once announced, an event lasts until it is released, so that it is announced once.
         announced = state[_LASTED] >= settings[_ENOUGH]
@@ -193,8 +195,5 @@ def band_power_kernel(
             continue
         state[_LASTED] += 1.0
         if state[_LASTED] == settings[_ENOUGH]:
-            out[n_found, OUT_ROW] = i
-            out[n_found, OUT_TARGET_S] = times_s[i]
-            out[n_found, OUT_VALUE] = height_sd
-            n_found += 1
+            n_found = announce(out, n_found, i, times_s[i], height_sd)
     return n_found

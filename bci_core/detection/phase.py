@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.chunk import StreamInfo
-from bci_core.detection.compiled import OUT_ROW, OUT_TARGET_S, OUT_VALUE, CompiledDetector
+from bci_core.detection.compiled import CompiledDetector, announce
 from bci_core.detection.filters import MEMORIES, filter_response, filtered, notch, settle
 from bci_core.detection.phase_oscillator import (
     DRIFT,
@@ -190,6 +190,7 @@ def _frequency(settings: NDArray[np.float64], state: NDArray[np.float64]) -> flo
 def phase_kernel(
     samples: NDArray[np.float32],
     times_s: NDArray[np.float64],
+    flags: NDArray[np.uint8],
     settings: NDArray[np.float64],
     state: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -218,7 +219,7 @@ def phase_kernel(
         before = phasor(to_re, to_im, before_re, before_im)
         now = phasor(to_re, to_im, oscillator[RE], oscillator[IM])
         amplitude_uv = abs(now)
-        if amplitude_uv >= settings[_GATE]:
+        if amplitude_uv >= settings[_GATE] and flags[i] == 0:
             _learn(settings, state, now * before.conjugate())
             omega = _frequency(settings, state)
 
@@ -234,8 +235,6 @@ def phase_kernel(
             and ahead - state[_LAST_TARGET] > half_cycle
         ):
             state[_LAST_TARGET] = ahead
-            out[n_found, OUT_ROW] = i
-            out[n_found, OUT_TARGET_S] = times_s[i] + ahead * settings[_PERIOD_S]
-            out[n_found, OUT_VALUE] = amplitude_uv
-            n_found += 1
+            target_s = times_s[i] + ahead * settings[_PERIOD_S]
+            n_found = announce(out, n_found, i, target_s, amplitude_uv)
     return n_found

@@ -42,7 +42,7 @@ class Sensing:
         """Monitor and detect on a chunk, which is left as it was."""
         samples = np.array(chunk.samples, dtype=np.float32, order="C")
         flags = self.monitor.update(samples, chunk.times_s)
-        found = self.detector.update(Chunk(samples, chunk.times_s))
+        found = self.detector.update(Chunk(samples, chunk.times_s, flags))
         return self._vetoed(found, flags)
 
     def collect(self, n_before: int, n_found: int, times_s: NDArray[np.float64]) -> list[Detection]:

@@ -2,17 +2,16 @@ import numpy as np
 import pytest
 
 from bci_core.chunk import Chunk
-from bci_core.detection.compiled import MAX_ROWS, OUT_ROW, OUT_TARGET_S, OUT_VALUE, CompiledDetector
+from bci_core.detection.compiled import MAX_ROWS, CompiledDetector, announce
 
 
-def every_third(samples, times_s, settings, state, out):
+def every_third(samples, times_s, flags, settings, state, out):
     """A kernel in plain Python: finds every third sample it ever sees."""
     n_found = 0
     for i in range(len(times_s)):
         state[0] += 1
         if state[0] % settings[0] == 0:
-            out[n_found, [OUT_ROW, OUT_TARGET_S, OUT_VALUE]] = i, times_s[i] + 0.5, samples[i, 1]
-            n_found += 1
+            n_found = announce(out, n_found, i, times_s[i] + 0.5, samples[i, 1])
     return n_found
 
 
@@ -56,4 +55,4 @@ def test_settings_and_state_are_its_own():
 
 
 def _arrays(block):
-    return block.samples, block.times_s
+    return block.samples, block.times_s, np.zeros(len(block), dtype=np.uint8)

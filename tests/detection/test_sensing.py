@@ -147,7 +147,10 @@ def test_the_hot_path_finds_the_same(make, block):
         samples = chunk.samples[start : start + block].copy()
         times_s = chunk.times_s[start : start + block]
         monitor_kernel(samples, times_s, monitor.settings, monitor.state, sensing.flags)
-        n_found = compiled.kernel(samples, times_s, compiled.settings, compiled.state, compiled.out)
+        flags = sensing.flags[: len(times_s)]
+        n_found = compiled.kernel(
+            samples, times_s, flags, compiled.settings, compiled.state, compiled.out
+        )
         if n_found:
             found += sensing.collect(before, n_found, times_s)
             before = 0

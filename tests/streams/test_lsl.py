@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import LslClock
-from bci_core.detection.compiled import CompiledDetector
+from bci_core.detection.compiled import CompiledDetector, announce
 from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.detection.sensing import Sensing
 from bci_core.errors import StreamLostError
@@ -29,6 +29,7 @@ CLOCK = LslClock()
 def every_tenth(
     samples: NDArray[np.float32],
     times_s: NDArray[np.float64],
+    flags: NDArray[np.uint8],
     settings: NDArray[np.float64],
     state: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -37,10 +38,7 @@ def every_tenth(
     for i in range(samples.shape[0]):
         state[0] += 1.0
         if state[0] % 10.0 == 0.0:
-            out[found, 0] = i
-            out[found, 1] = times_s[i]
-            out[found, 2] = samples[i, 0]
-            found += 1
+            found = announce(out, found, i, times_s[i], samples[i, 0])
     return found
 
 
