@@ -1,0 +1,1 @@
+"""Detectors measured on truth: real recordings, simulated events, offline references."""
