@@ -5,8 +5,10 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any, Final
 
+from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
 from bci_core.errors import DeviceError, SafetyError
+from bci_core.events import Acceptance
 from streams.command_frames import (
     Kind,
     acceptance_frame,
@@ -42,13 +44,16 @@ class CommandHandler:
     Parameters
     ----------
     stimulator : Stimulator
+    clock : Clock
+        For the stamp of an acceptance, read when the device has checked the trigger.
     on_event : callable (str, dict)
         Is told ``loaded``, ``device_armed``, ``device_disarmed``, ``delivery``,
         ``device_failed``, ``malformed`` and ``client_lost``, after the fact.
     """
 
-    def __init__(self, stimulator: Stimulator, on_event: OnEvent) -> None:
+    def __init__(self, stimulator: Stimulator, clock: Clock, on_event: OnEvent) -> None:
         self._stimulator = stimulator
+        self._clock = clock
         self._on_event = on_event
         self._told = stimulator.disarmed_reason()
 
@@ -60,7 +65,10 @@ class CommandHandler:
         try:
             match frame[0] if frame else 0:
                 case Kind.TRIGGER:
-                    return acceptance_frame(self._stimulator.trigger(trigger_from(frame), now_s))
+                    checked = self._stimulator.trigger(trigger_from(frame), now_s)
+                    # The device works in the time it was handed; checking has taken some.
+                    told = Acceptance(checked.seq, self._clock.now_s(), checked.refusal)
+                    return acceptance_frame(told)
                 case Kind.RENEW if len(frame) == 1:
                     self._stimulator.renew(now_s)
                     return None
@@ -91,7 +99,7 @@ class CommandHandler:
             self._told = disarmed
             frames.append(state_frame(disarmed))
             if disarmed:
-                self._on_event("device_disarmed", {"reason": disarmed})
+                self._on_event("device_disarmed", {"reason": disarmed, "at_s": now_s})
             else:
                 self._on_event("device_armed", {})
         return frames

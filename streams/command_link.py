@@ -3,6 +3,7 @@
 import select
 from collections.abc import Callable, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,7 @@ from streams.command_frames import (
 )
 from streams.command_requests import Arm, Disarm, FrameError, Hello, Load, Reply, Request
 from streams.keys import SessionKeys, fingerprint
+from streams.lifeline import Lifeline
 from streams.sockets import DONTWAIT, eager_context, next_event, readable
 
 _WATCHED = (
@@ -65,6 +67,9 @@ class CommandLink:
         One that runs.
     timeout_s : float
         Longest wait for the server to be there, and for an answer.
+    lifeline : Path, optional
+        Held while the link is open, where the server has made it: see `streams.lifeline`.
+        The calling thread must be one that lives as long as the process.
 
     Raises
     ------
@@ -74,7 +79,12 @@ class CommandLink:
     """
 
     def __init__(
-        self, endpoint: str, keys: SessionKeys, clock: Clock, timeout_s: float = 2.0
+        self,
+        endpoint: str,
+        keys: SessionKeys,
+        clock: Clock,
+        timeout_s: float = 2.0,
+        lifeline: Path | None = None,
     ) -> None:
         if keys.client_secret is None:
             raise LinkError("the keys lack the client's secret; give the loop the file client.json")
@@ -91,7 +101,11 @@ class CommandLink:
         self._trigger = trigger_buffer()
         self._stirred = select.poll()
         self._context = eager_context()
+        self._lifeline: Lifeline | None = None
         try:
+            if lifeline is not None and lifeline.exists():
+                self._lifeline = Lifeline(lifeline)
+                self._lifeline.hold()
             self._connect()
             self._request(Hello(id=self._next_id()))
         except BaseException:
@@ -172,6 +186,9 @@ class CommandLink:
         self._lost = self._lost or "the link has been closed"
         if not self._context.closed:
             self._context.destroy(linger=0)
+        if self._lifeline is not None:
+            self._lifeline.let_go()
+            self._lifeline = None
 
     def _connect(self) -> None:
         until_s = self._clock.now_s() + self._timeout_s

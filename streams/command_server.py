@@ -4,6 +4,7 @@ import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -16,6 +17,7 @@ from streams.admission import Admission
 from streams.command_frames import MAX_FRAME_BYTES
 from streams.command_handler import HOST_LOST, CommandHandler, OnEvent
 from streams.keys import SessionKeys
+from streams.lifeline import AVAILABLE, Lifeline
 from streams.sockets import DONTWAIT, eager_context, readable
 
 FRAMES_A_STEP: Final = 32
@@ -45,6 +47,9 @@ class CommandServer:
         ZeroMQ address; ``*`` as the port takes a free one.
     keys : SessionKeys
         With the server's secret key.
+    lifeline : Path, optional
+        File to make: a host on this machine that holds it is known to be dead before its
+        connection closes. See `streams.lifeline`.
     on_event : callable (str, dict)
         For the ledger; see `CommandHandler` and `Admission` for the events.
 
@@ -67,6 +72,7 @@ class CommandServer:
         *,
         keys: SessionKeys,
         on_event: OnEvent,
+        lifeline: Path | None = None,
     ) -> None:
         if keys.server_secret is None:
             raise LinkError(
@@ -74,7 +80,8 @@ class CommandServer:
             )
         self._clock = clock
         self._on_event = on_event
-        self._handler = CommandHandler(stimulator, on_event)
+        self._handler = CommandHandler(stimulator, clock, on_event)
+        self._lifeline = Lifeline.make(lifeline) if lifeline and AVAILABLE else None
         self._peer = b""
         self._stop_reason = ""
         self._woken, self._wake = os.pipe()
@@ -148,6 +155,10 @@ class CommandServer:
         os.close(self._woken)
         os.close(self._wake)
 
+    def _host_died(self) -> None:
+        if not self._context.closed:
+            self.disarm_soon(HOST_LOST)
+
     def _disarm(self, reason: str) -> None:
         self._handler.stop(reason, self._clock.now_s())
         self._tell_news()
@@ -176,7 +187,10 @@ class CommandServer:
             self._on_event("malformed", {"why": f"a message of {count} frames"})
         # A client that has gone may have left messages behind.
         elif frame.get("User-Id") == self._admission.client:
-            self._peer = peer
+            if peer != self._peer:
+                self._peer = peer
+                if self._lifeline is not None:
+                    self._lifeline.watch(self._host_died)
             answer = self._handler.answer(frame.bytes, self._clock.now_s())
             if answer is not None:
                 self._send(answer)

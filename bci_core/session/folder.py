@@ -11,6 +11,9 @@ import psutil
 from bci_core.clock import Clock
 from bci_core.errors import SessionError
 
+LIFELINE = "lifeline"
+"""File beside the session's keys by which the device learns at once that the loop has died."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _START_TOLERANCE_S = 2.0  # the start time is reckoned from the wall clock, which can be set
 

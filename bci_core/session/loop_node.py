@@ -1,6 +1,7 @@
 """The loop as a process: takes orders from the supervisor, hands it rows for the ledger."""
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from bci_core import registry
@@ -9,6 +10,7 @@ from bci_core.config.load import load_rig
 from bci_core.control.journal import LAST_MARKER, ROW, Journal
 from bci_core.errors import BciError
 from bci_core.session.channel import Channel, Message
+from bci_core.session.folder import LIFELINE
 from bci_core.session.live_loop import LiveLoop
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
 
@@ -109,7 +111,12 @@ class LoopNode:
         scheduling = ask_for_realtime()
         inlet = self._inlet_class(order["source_id"], self._clock)
         keys = registry.load("transport", "command_keys").load(order["keys"])
-        link = registry.load("transport", "commands")(order["endpoint"], keys, self._clock)
+        link = registry.load("transport", "commands")(
+            order["endpoint"],
+            keys,
+            self._clock,
+            lifeline=Path(order["keys"]).with_name(LIFELINE),
+        )
         self._live = LiveLoop(
             self._rig,
             inlet,

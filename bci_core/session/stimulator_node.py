@@ -1,6 +1,7 @@
 """The stimulator as a process: the device behind its command server."""
 
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -9,6 +10,7 @@ from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.session import build
 from bci_core.session.channel import Channel
+from bci_core.session.folder import LIFELINE
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
 
 STEP_S = 0.02
@@ -36,7 +38,8 @@ def run_stimulator(rig: Rig, keys_path: str, channel: Channel, clock: Clock) -> 
     make_server = registry.load("transport", "command_server")
     # After the work of importing, and before the threads that inherit it.
     scheduling = ask_for_realtime()
-    server = make_server(device, clock, keys=keys, on_event=tell)
+    lifeline = Path(keys_path).with_name(LIFELINE)
+    server = make_server(device, clock, keys=keys, on_event=tell, lifeline=lifeline)
     asked: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -147,6 +147,8 @@ class Microstim:
         self._disarmed = reason
 
     def _command_latency_s(self) -> float:
+        if self.settings.command_latency_ms == 0.0:
+            return 0.0
         spread = exp(self.settings.command_latency_sigma * self._rng.standard_normal())
         return self.settings.command_latency_ms * 1e-3 * spread
 

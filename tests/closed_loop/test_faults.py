@@ -220,10 +220,12 @@ def test_without_amplifier_disarmed_within_100_ms(played: Any) -> None:
 
 @after(loop_killed)
 def test_without_loop_the_stimulator_disarms_itself(played: Any) -> None:
-    lost = played.row("client_lost", "stimulator")["data"]
-    assert 0.0 < lost["at_s"] - played.at_s < LEASE_S
-    assert played.row("device_disarmed", "stimulator")["data"]["reason"] == "host lost"
-    assert max(onsets_s(played)) < lost["at_s"]
+    disarmed = played.row("device_disarmed", "stimulator")["data"]
+    assert disarmed["reason"] == "host lost"
+    assert 0.0 < disarmed["at_s"] - played.at_s < LEASE_S
+    # Whatever this machine is busy with: sooner than the kernel could close the connection.
+    assert disarmed["at_s"] < played.row("client_lost", "stimulator")["data"]["at_s"]
+    assert max(onsets_s(played)) < disarmed["at_s"]
     assert_failed(played, "loop process was ended by SIGKILL")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bci_core.clock import VirtualClock
 from bci_core.errors import DeviceError
 from bci_core.events import Acceptance, Delivery, Outcome, Trigger
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
@@ -34,8 +35,9 @@ class Desk:
     def __init__(self, device: Microstim | None = None) -> None:
         self.device = device or Microstim(MicrostimSettings())
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.clock = VirtualClock(start_s=50.0)
         self.handler = CommandHandler(
-            self.device, lambda name, data: self.events.append((name, data))
+            self.device, self.clock, lambda name, data: self.events.append((name, data))
         )
 
     def ask(self, request: Request, now_s: float = 10.0) -> str:
@@ -75,6 +77,24 @@ def test_the_way_of_a_trigger() -> None:
     (frame,) = desk.handler.news(10.2)
     assert delivery_from(frame).outcome is Outcome.DELIVERED
     assert desk.names() == ["loaded", "device_armed", "delivery"]
+
+
+def test_accepted_is_when_the_device_has_checked() -> None:
+    desk = Desk()
+    desk.arm()
+    admit = desk.device.trigger
+
+    def slow(trigger: Trigger, now_s: float) -> Acceptance:
+        desk.clock.sleep_until(50.003)
+        return admit(trigger, now_s)
+
+    desk.device.trigger = slow  # type: ignore[method-assign] # a device that takes its time
+    accepted = desk.trigger(Trigger(1, 1, 10.1, 10.2), 10.0)
+    assert accepted.refusal is None
+    assert accepted.accepted_s == 50.003
+    refused = desk.trigger(Trigger(1, 1, 10.1, 10.2), 10.0)
+    assert refused.refusal is not None
+    assert refused.accepted_s == 50.003
 
 
 def test_times_that_never_came_are_null_in_events() -> None:
