@@ -5,10 +5,13 @@ This is the only module that imports `time`. Everything else is given a
 told to.
 """
 
+import os
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
+import psutil
 import pylsl
 
 
@@ -66,6 +69,20 @@ class LslClock:
                 best_width_s = after_s - before_s
                 offset_s = (before_s + after_s) / 2.0 - unix_s
         return offset_s
+
+
+def process_age_s() -> float:
+    """Seconds since this process was started, to a hundredth where the kernel tells.
+
+    Elsewhere as psutil has it, which reckons from the wall clock.
+    """
+    try:
+        # After the name, which may hold anything: field 22, in ticks since the machine started.
+        started = Path("/proc/self/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+        started_s = int(started[19]) / os.sysconf("SC_CLK_TCK")
+        return float(time.clock_gettime(time.CLOCK_BOOTTIME) - started_s)
+    except (OSError, AttributeError, ValueError, IndexError):
+        return float(time.time() - psutil.Process().create_time())
 
 
 class VirtualClock:

@@ -38,21 +38,25 @@ def run(
         arguments = [a for a in sys.argv[1:] if a != "--private"]
         raise typer.Exit(privacy.run_private(arguments))
 
-    from bci_core.cli.progress import progress_on
-    from bci_core.clock import LslClock
-    from bci_core.config.load import load_rig
     from bci_core.errors import InputError
-    from bci_core.session.run import run_session
+    from bci_core.session.nodes import waiting_nodes
 
-    rig = load_rig(source)
-    duration_s = rig.session.duration_s if duration_s is None else duration_s
-    if not 0.0 < duration_s <= 86_400.0:
-        raise InputError(
-            f"--duration: must be over 0 and at most 86400 seconds, not {duration_s:g}"
-        )
-    console = Console(stderr=as_json)
-    with progress_on(console, f"bci · {rig.name} · simulated unless stated") as progress:
-        finished = run_session(rig, source, out, LslClock(), progress, duration_s)
+    with waiting_nodes() as waiting:
+        # Takes a while to import, and the nodes do likewise meanwhile.
+        from bci_core.cli.progress import progress_on
+        from bci_core.clock import LslClock
+        from bci_core.config.load import load_rig
+        from bci_core.session.run import run_session
+
+        rig = load_rig(source)
+        duration_s = rig.session.duration_s if duration_s is None else duration_s
+        if not 0.0 < duration_s <= 86_400.0:
+            raise InputError(
+                f"--duration: must be over 0 and at most 86400 seconds, not {duration_s:g}"
+            )
+        console = Console(stderr=as_json)
+        with progress_on(console, f"bci · {rig.name} · simulated unless stated") as progress:
+            finished = run_session(rig, source, out, LslClock(), progress, duration_s, waiting)
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself

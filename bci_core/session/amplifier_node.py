@@ -3,9 +3,10 @@
 from dataclasses import asdict, replace
 
 from bci_core import registry
+from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
-from bci_core.errors import BciError
+from bci_core.errors import BciError, DeviceError
 from bci_core.session import build
 from bci_core.session.channel import Channel
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
@@ -29,9 +30,12 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
     source_id = f"{session_id}-samples"
     status, why = 0, ""
     try:
-        info = replace(amplifier.open(), name=rig.name, source_id=source_id)
-        outlet = make_outlet(info)
-        channel.send({"event": "ready", "source_id": source_id, "scheduling": scheduling})
+        # The stream can be found, by a recorder that looks for a second, while a board opens.
+        described = amplifier.describe()
+        outlet = make_outlet(replace(described, name=rig.name, source_id=source_id))
+        channel.send({"event": "ready", "source_id": source_id})
+        _require_same(described, amplifier.open())
+        channel.send({"event": "streaming", "scheduling": scheduling})
         freeze_garbage()
         due_s = 0.0
         while not channel.closed and not amplifier.exhausted:
@@ -50,3 +54,13 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
     ended = "exhausted" if amplifier.exhausted else "stopped"
     channel.send({"event": "done", "how": ended, "why": why, **asdict(amplifier.counters)})
     return status
+
+
+def _require_same(described: StreamInfo, opened: StreamInfo) -> None:
+    told = (described.channels, described.rate_hz, described.unit)
+    streams = (opened.channels, opened.rate_hz, opened.unit)
+    if told != streams:
+        raise DeviceError(
+            f"the amplifier streams {streams}, and had described itself as {told} "
+            "(channels, rate in Hz, unit): mend its driver's describe()"
+        )

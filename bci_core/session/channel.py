@@ -72,6 +72,15 @@ class Channel:
         *lines, self._partial = self._partial.split(b"\n")
         return [json.loads(line) for line in lines if line]
 
+    def first(self) -> Message | None:
+        """Wait for one message and leave those after it; None when the other side has gone."""
+        while b"\n" not in self._partial and not self.closed:
+            block = os.read(self._read_fd, 65536)
+            self.closed = not block
+            self._partial += block
+        line, newline, self._partial = self._partial.partition(b"\n")
+        return json.loads(line) if newline else None
+
     def wait(self, timeout_s: float) -> list[Message]:
         """Like `receive`, after waiting up to `timeout_s` for something to arrive."""
         if not self.closed:

@@ -1,7 +1,9 @@
-"""Entry of every node: ``python -m bci_core.session.node ROLE RIG SESSION_ID [KEYS]``.
+"""Entry of every node: ``python -m bci_core.session.node ROLE [RIG SESSION_ID [KEYS]]``.
 
 Orders come on standard input, reports go to standard output, one JSON object a
-line, so a node can as well be started by ``ssh`` on another machine.
+line, so a node can as well be started by ``ssh`` on another machine. A node that is
+given its role only imports what the role needs, and takes the rest from its first
+order: ``be`` {arguments, environment, log}.
 """
 
 import os
@@ -9,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from bci_core import registry
 from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
 from bci_core.errors import BciError
@@ -17,14 +20,41 @@ from bci_core.session.channel import Channel
 ROLES = ("amplifier", "loop", "stimulator")
 
 
-def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> int:
-    """Run one node on this process's standard pipes; its exit status."""
+IMPORTS = {"amplifier": "sample_outlet", "loop": "inlet", "stimulator": "command_server"}
+"""The transport whose import is most of what a role imports, whatever the rig."""
+
+
+def run_node(role: str, *arguments: str) -> int:
+    """Run one node on this process's standard pipes; its exit status.
+
+    Parameters
+    ----------
+    role : str
+        Of `ROLES`.
+    arguments : str
+        Path of the rig, session id and, for the stimulator, path of its keys; or nothing,
+        to have them from the first order.
+    """
     # Ctrl-C belongs to the supervisor, which disarms before it ends anything.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Reports go to the pipe; whatever a library prints goes to the log.
     write_fd = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     channel = Channel(sys.stdin.fileno(), write_fd)
+    if arguments:
+        return _run(role, channel, *arguments)
+    registry.load("transport", IMPORTS[role])
+    order = channel.first()
+    if order is None:
+        return 0
+    os.environ.update(order["environment"])
+    log = os.open(order["log"], os.O_WRONLY | os.O_APPEND)
+    os.dup2(log, sys.stderr.fileno())
+    os.dup2(log, sys.stdout.fileno())
+    return _run(role, channel, *order["arguments"])
+
+
+def _run(role: str, channel: Channel, rig_path: str, session_id: str, keys_path: str = "") -> int:
     clock = LslClock()
     if role == "amplifier":
         from bci_core.session.amplifier_node import run_amplifier
@@ -41,9 +71,9 @@ def run_node(role: str, rig_path: str, session_id: str, keys_path: str = "") -> 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line of a node; used by the supervisor and by ``bci node``."""
-    role, rig_path, session_id, *rest = sys.argv[1:] if arguments is None else arguments
+    role, *rest = sys.argv[1:] if arguments is None else arguments
     try:
-        return run_node(role, rig_path, session_id, *rest)
+        return run_node(role, *rest)
     except BciError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -2,7 +2,8 @@
 
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bci_core.clock import Clock
@@ -10,7 +11,8 @@ from bci_core.errors import BciError, LedgerError, NodeError
 from bci_core.record.ledger import Ledger
 from bci_core.session.channel import Message
 from bci_core.session.folder import SessionFolder
-from bci_core.session.process import NodeProcess
+from bci_core.session.node import ROLES
+from bci_core.session.process import NodeProcess, WaitingNode
 
 PUMP_S = 0.05
 """How often the ledger is brought to disk and the loop is told so: its heartbeat."""
@@ -19,6 +21,23 @@ SILENT_S = 2.0
 
 ONE_THREAD = dict.fromkeys(("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """A real-time thread that spins for a linear-algebra thread, which is ordinary, may starve it."""
+
+
+def node_environment() -> dict[str, str]:
+    """What a node's process starts with, unless the user says otherwise."""
+    return ONE_THREAD | os.environ
+
+
+@contextmanager
+def waiting_nodes() -> Iterator[tuple[WaitingNode, ...]]:
+    """One node for each role, which imports and waits; those not needed are ended."""
+    waiting = tuple(WaitingNode(role, node_environment()) for role in ROLES)
+    try:
+        yield waiting
+    finally:
+        for node in waiting:
+            node.discard()
+
 
 Heard = Callable[[NodeProcess, Message], None]
 
@@ -34,6 +53,8 @@ class Nodes:
     clock : Clock
     heard : callable (node, message)
         Told of every message, after rows have been put into the ledger. Raises nothing.
+    waiting : sequence of WaitingNode
+        Used, each for its role, before new ones are started.
     """
 
     def __init__(
@@ -43,12 +64,14 @@ class Nodes:
         ledger: Ledger,
         clock: Clock,
         heard: Heard,
+        waiting: Sequence[WaitingNode] = (),
     ) -> None:
         self._folder = folder
         self._session_id = session_id
         self._ledger = ledger
         self._clock = clock
         self._heard = heard
+        self._waiting = {node.role: node for node in waiting}
         self._processes: dict[str, NodeProcess] = {}
         self._told: dict[str, dict[str, Message]] = {}
         self._silent_s: dict[str, float] = {}
@@ -59,11 +82,12 @@ class Nodes:
 
     def spawn(self, role: str, *more: str) -> None:
         """Start a node; `more` follows rig and session id on its command line."""
-        environment = ONE_THREAD | os.environ | {"LSLAPICFG": str(self._folder.lsl_config)}
+        environment = node_environment() | {"LSLAPICFG": str(self._folder.lsl_config)}
         arguments = [str(self._folder.rig), self._session_id, *more]
         log = self._folder.logs / f"{role}.log"
         self._told[role] = {}
-        self._processes[role] = NodeProcess(role, arguments, log, environment)
+        waiting = self._waiting.pop(role, None)
+        self._processes[role] = NodeProcess(role, arguments, log, environment, waiting)
 
     def get(self, role: str) -> NodeProcess | None:
         return self._processes.get(role)

@@ -7,11 +7,46 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, NamedTuple
 
 import psutil
 
 from bci_core.errors import NodeError
 from bci_core.session.channel import Channel, Message
+
+
+class WaitingNode:
+    """A node that has been started before anybody knows for what: it imports, and waits.
+
+    Importing takes longest of all that happens before a session is armed, and can go on
+    beside the reading of the rig. Nothing is opened or written before `NodeProcess` tells it
+    what it is; until then it complains where its starter does.
+
+    Parameters
+    ----------
+    role : str
+    environment : mapping
+        Of the process.
+    """
+
+    def __init__(self, role: str, environment: Mapping[str, str]) -> None:
+        self.role = role
+        self._pipes = _start([role], None, environment)
+        self._handed_over = False
+
+    def hand_over(self) -> "_Pipes":
+        """Process and pipes, to somebody who sees to their end."""
+        self._handed_over = True
+        return self._pipes
+
+    def discard(self) -> None:
+        """End it, unless it was handed over: it has done nothing, and will not be needed."""
+        if self._handed_over:
+            return
+        self._pipes.process.kill()
+        self._pipes.process.wait()
+        os.close(self._pipes.read_fd)
+        os.close(self._pipes.write_fd)
 
 
 class NodeProcess:
@@ -26,6 +61,8 @@ class NodeProcess:
         Where the node's standard error goes.
     environment : mapping
         Of the process.
+    waiting : WaitingNode, optional
+        To be used instead of starting one.
 
     Attributes
     ----------
@@ -38,28 +75,29 @@ class NodeProcess:
     """
 
     def __init__(
-        self, role: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str]
+        self,
+        role: str,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        waiting: WaitingNode | None = None,
     ) -> None:
         self.role = role
         self._log = log
-        their_read, our_write = os.pipe()
-        our_read, their_write = os.pipe()
         with log.open("wb") as sink:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "bci_core.session.node", role, *arguments],
-                stdin=their_read,
-                stdout=their_write,
-                stderr=sink,
-                env=dict(environment),
-                # Ctrl-C in the terminal reaches the supervisor only.
-                start_new_session=True,
+            pipes = (
+                _start([role, *arguments], sink, environment)
+                if waiting is None
+                else waiting.hand_over()
             )
-        os.close(their_read)
-        os.close(their_write)
-        self.fileno, self._write_fd = our_read, our_write
-        self.channel = Channel(our_read, our_write)
+        self._process = pipes.process
+        self.fileno, self._write_fd = pipes.read_fd, pipes.write_fd
+        self.channel = Channel(pipes.read_fd, pipes.write_fd)
         self.done = False
         self.killed = False
+        if waiting is not None:
+            being = {"arguments": list(arguments), "log": str(log.resolve())}
+            self.channel.send({"do": "be", "environment": dict(environment), **being})
 
     @property
     def pid(self) -> int:
@@ -122,3 +160,28 @@ class NodeProcess:
             raise NodeError(
                 f"{self.role} process did not end within {timeout_s:g} s and was killed"
             ) from None
+
+
+class _Pipes(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    read_fd: int
+    write_fd: int
+
+
+def _start(
+    arguments: Sequence[str], sink: IO[bytes] | None, environment: Mapping[str, str]
+) -> _Pipes:
+    their_read, our_write = os.pipe()
+    our_read, their_write = os.pipe()
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "bci_core.session.node", *arguments],
+        stdin=their_read,
+        stdout=their_write,
+        stderr=sink,
+        env=dict(environment),
+        # Ctrl-C in the terminal reaches the supervisor only.
+        start_new_session=True,
+    )
+    os.close(their_read)
+    os.close(their_write)
+    return _Pipes(process, our_read, our_write)

@@ -1,6 +1,7 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
+from bci_core.session.process import WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.supervisor import Supervisor
 
@@ -38,9 +40,15 @@ class Finished:
 
 
 def run_session(
-    rig: Rig, source: str, out: Path, clock: Clock, progress: Progress, duration_s: float
+    rig: Rig,
+    source: str,
+    out: Path,
+    clock: Clock,
+    progress: Progress,
+    duration_s: float,
+    waiting: Sequence[WaitingNode] = (),
 ) -> Finished:
-    """Check, run and report one session.
+    """Check, run and report one session, with nodes that may be waiting for it already.
 
     Raises
     ------
@@ -52,7 +60,7 @@ def run_session(
     folder = SessionFolder.create(out, rig.name, clock)
     ledger = open_session(folder, rig, clock, lsl_text)
     progress.say(f"session {folder.path}")
-    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s).run()
+    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s, waiting).run()
     return Finished(folder, ending, finish(folder, progress))
 
 

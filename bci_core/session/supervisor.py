@@ -3,17 +3,15 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import inf, isfinite, nan
 from types import MappingProxyType
 from typing import Any
 
-import psutil
-
 from bci_core import registry
-from bci_core.clock import Clock
+from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
@@ -23,7 +21,7 @@ from bci_core.session.channel import Message
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
-from bci_core.session.process import NodeProcess
+from bci_core.session.process import NodeProcess, WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.rearming import PASSING, Rearming
 from bci_core.session.stop import STOP_SIGNALS
@@ -54,6 +52,8 @@ class Supervisor:
     progress : Progress
     duration_s : float
         Armed time after which the session ends.
+    waiting : sequence of WaitingNode
+        Nodes that have been started already, and will be told what they are.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Supervisor:
         clock: Clock,
         progress: Progress,
         duration_s: float,
+        waiting: Sequence[WaitingNode] = (),
     ) -> None:
         self._rig = rig
         self._folder = folder
@@ -73,7 +74,7 @@ class Supervisor:
         self._duration_s = duration_s
         self._keys = folder.path / "keys"
         self._id = f"{folder.path.name}-{os.getpid()}"
-        self._nodes = Nodes(folder, self._id, ledger, clock, self._heard)
+        self._nodes = Nodes(folder, self._id, ledger, clock, self._heard, waiting)
         self._recorder: Any = None
         self._watch: Watch | None = None
         self._signal = 0
@@ -122,6 +123,8 @@ class Supervisor:
             self._folder.logs / "recorder.log",
             self._folder.lsl_config,
         )
+        if not published:
+            self._wait("amplifier", "streaming")
         loop = self._nodes["loop"]
         loop.send(
             {
@@ -292,7 +295,7 @@ class Supervisor:
             self._progress.say("armed again")
             return
         self._armed_s = self._clock.now_s()
-        self._to_armed_s = self._clock.utc().timestamp() - psutil.Process().create_time()
+        self._to_armed_s = process_age_s()
         self._progress.say(f"armed {self._to_armed_s:.1f} s after the command")
 
     def _on_disarmed(self, change: Mapping[str, Any]) -> None:

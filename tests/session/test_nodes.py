@@ -14,12 +14,20 @@ from bci_core.session import nodes
 from bci_core.session.channel import Channel
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
+from bci_core.session.process import NodeProcess, WaitingNode
 
 
 class Puppet:
     """A node without a process: the test speaks for it."""
 
-    def __init__(self, role: str, arguments: Any, log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        role: str,
+        arguments: Any,
+        log: Path,
+        environment: dict[str, str],
+        waiting: Any = None,
+    ) -> None:
         self.role = role
         self.environment = environment
         self.fileno, self.their_write = os.pipe()
@@ -199,3 +207,42 @@ def test_everyone_is_ended_and_whoever_had_to_be_killed_is_named(
     assert stage.loop.is_closed
     told = [row.event for row in read_ledger(stage.folder.ledger)]
     assert told == ["samples", "node.exit"]
+
+
+@pytest.mark.processes
+def test_a_waiting_node_becomes_what_it_is_told_to_be(tmp_path: Path) -> None:
+    waiting = WaitingNode("amplifier", os.environ)
+    log = tmp_path / "amplifier.log"
+    environment = dict(os.environ) | {"BCI_TEST": "1"}
+    node = NodeProcess("amplifier", ["no-such-preset", "id"], log, environment, waiting)
+    node.wait()
+    while node.alive():
+        node.channel.wait(1.0)
+    assert "no-such-preset" in log.read_text("utf-8")
+    assert "ended with status 2" in node.how_it_ended()
+    waiting.discard()  # is not its to end any more
+    node.end(5.0)
+    node.close()
+
+
+@pytest.mark.processes
+def test_waiting_nodes_that_nobody_needs_are_ended() -> None:
+    with nodes.waiting_nodes() as waiting:
+        used, *others = waiting
+        process = used.hand_over().process
+    assert all(node.hand_over().process.returncode == -9 for node in others)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+
+
+def test_one_message_is_taken_and_the_rest_left() -> None:
+    read, write = os.pipe()
+    channel = Channel(read, write)
+    os.write(write, b'{"do": "be"}\n{"do": "stop"}\n{"do"')
+    assert channel.first() == {"do": "be"}
+    assert channel.receive() == [{"do": "stop"}]
+    os.close(write)
+    assert channel.first() is None
+    assert channel.closed
+    os.close(read)
