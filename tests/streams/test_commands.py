@@ -64,6 +64,9 @@ class Served:
     def told(self, name: str) -> list[dict[str, Any]]:
         return [data for event, data in self.events if event == name]
 
+    def disarmed_for(self) -> list[str]:
+        return [data["reason"] for data in self.told("device_disarmed")]
+
     def link(self, keys: SessionKeys = KEYS, **more: Any) -> CommandLink:
         return CommandLink(self.endpoint, keys.client_part(), CLOCK, **more)
 
@@ -178,7 +181,7 @@ def test_heartbeats_keep_it_armed_and_their_end_is_told(stage: Stage) -> None:
         assert link.disarmed_reason() == ""
     until(lambda: link.poll() or link.disarmed_reason(), "the end of the lease")
     assert link.disarmed_reason() == "lease expired"
-    assert served.told("device_disarmed") == [{"reason": "lease expired"}]
+    assert served.disarmed_for() == ["lease expired"]
 
 
 def test_disarm_stops_a_train_and_says_why(stage: Stage) -> None:
@@ -304,7 +307,7 @@ def test_in_doubt_about_which_connection_has_ended_it_disarms(stage: Stage) -> N
         link.load([SHORT])
         link.arm(2.0)
     until(lambda: served.told("device_disarmed"), "the device to be disarmed")
-    assert served.told("device_disarmed") == [{"reason": "host lost"}]
+    assert served.disarmed_for() == ["host lost"]
     # The client is told, but no longer answered; it has to connect anew.
     until(lambda: link.poll() or link.disarmed_reason(), "the client to be told")
     assert link.disarmed_reason() == "host lost"
@@ -337,7 +340,7 @@ def test_a_client_that_closes_disarms_the_device(stage: Stage) -> None:
     link.close()
     until(lambda: served.told("delivery"), "the delivery")
     assert served.told("delivery")[0]["outcome"] == "aborted"
-    assert served.told("device_disarmed") == [{"reason": "host lost"}]
+    assert served.disarmed_for() == ["host lost"]
     with pytest.raises(LinkError, match="closed"):
         link.renew()
     with pytest.raises(LinkError, match="closed"):
@@ -419,7 +422,7 @@ def test_a_client_that_does_not_read_is_no_host(stage: Stage) -> None:
                 raw.send(RENEW_FRAME, zmq.DONTWAIT)
                 raw.send(hello, zmq.DONTWAIT)
         until(lambda: served.told("device_disarmed"), "the device to be disarmed")
-        assert served.told("device_disarmed") == [{"reason": "host lost"}]
+        assert served.disarmed_for() == ["host lost"]
 
 
 def test_a_server_that_hangs_is_a_clear_error_and_a_full_queue_too() -> None:
