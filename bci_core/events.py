@@ -55,13 +55,19 @@ class Detection:
 
 
 class Veto(StrEnum):
-    """Why samples are not to be acted on. Set by `bci_core.detection.monitor`."""
+    """Why samples are not to be acted on. Set by `bci_core.detection.monitor`.
+
+    In the order of the monitor's flag bits, and of the channels of ``NAME-mask``.
+    """
 
     GAP = "gap"
     NOT_FINITE = "not_finite"
     FLAT = "flat"
     RAILED = "railed"
     SETTLING = "settling"
+    BLANK = "blank"
+    LINE_NOISE = "line_noise"
+    LEAD_OFF = "lead_off"
 
 
 class Verdict(StrEnum):
@@ -70,6 +76,8 @@ class Verdict(StrEnum):
     STIM = "stim"
     SHAM = "sham"
     REFUSED = "refused"
+    NOTED = "noted"
+    """The end of an event: put down, and never a reason to stimulate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ class Decision:
     situation : Situation
     verdict : Verdict
     reason : str
-        Short code of the refusal (``"refractory"``), "" for stim and sham.
+        Short code of the refusal (``"refractory"``), else "".
     """
 
     detection: Detection

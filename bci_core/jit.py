@@ -10,15 +10,31 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
-
-import numba
-from numba import njit, types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parent
+
+
+_interpreted = False
+
+
+def interpret(so: bool = True) -> None:
+    """Leave the kernels of modules imported from now on as they are, in this process.
+
+    For a process that reads a detector's settings and builds it to see whether it can be
+    built, and hands it no sample: compiled code takes most of a second to load.
+
+    Parameters
+    ----------
+    so : bool
+        False to compile again, in what is imported from then on.
+    """
+    global _interpreted  # noqa: PLW0603 - of the process, as what it has imported is
+    _interpreted = so
 
 
 def compiled(signature: Any) -> Callable[[F], F]:
@@ -26,7 +42,7 @@ def compiled(signature: Any) -> Callable[[F], F]:
 
     Parameters
     ----------
-    signature : numba signature
+    signature : str or numba signature
         Such as ``KERNEL`` below.
 
     Returns
@@ -34,10 +50,28 @@ def compiled(signature: Any) -> Callable[[F], F]:
     callable
         A decorator that keeps the function's Python type.
     """
-    return cast(
-        "Callable[[F], F]",
-        njit(signature, nogil=True, cache=True, fastmath=False, error_model="numpy"),
-    )
+    return _decorator(signature)
+
+
+def inlined(function: F) -> F:
+    """Compile a small function into each kernel that calls it.
+
+    A call of its own costs more than the work of a few lines: some nanoseconds for each
+    array that is handed over.
+    """
+    made: F = _decorator(inline="always")(function)
+    return made
+
+
+def _decorator(*signature: Any, **how: Any) -> Callable[[F], F]:
+    if _interpreted:
+        return lambda function: function
+    import numba
+
+    _use_cache_folder()
+    njit: Any = numba.njit  # its overloads know no signature handed on
+    how |= {"nogil": True, "cache": True, "fastmath": False, "error_model": "numpy"}
+    return cast("Callable[[F], F]", njit(*signature, **how))
 
 
 def cache_folder() -> Path:
@@ -52,7 +86,10 @@ def cache_folder() -> Path:
     return _ROOT / "__pycache__" / f"kernels-{digest[:16]}"
 
 
+@cache
 def _use_cache_folder() -> None:
+    import numba
+
     if os.environ.get("NUMBA_CACHE_DIR"):
         return  # somebody has chosen
     folder = cache_folder()
@@ -66,23 +103,10 @@ def _use_cache_folder() -> None:
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined] # made at import
 
 
-_use_cache_folder()
-
-KERNEL = types.int64(
-    types.float32[:, ::1],
-    types.float64[::1],
-    types.uint8[::1],
-    types.float64[::1],
-    types.float64[::1],
-    types.float64[:, ::1],
+KERNEL = (
+    "int64(float32[:, ::1], float64[::1], uint8[::1], float64[::1], float64[::1], float64[:, ::1])"
 )
 """Signature of every detector kernel; see `bci_core.detection.compiled`."""
 
-MONITOR = types.void(
-    types.float32[:, ::1],
-    types.float64[::1],
-    types.float64[::1],
-    types.float64[::1],
-    types.uint8[::1],
-)
+MONITOR = "void(float32[:, ::1], float64[::1], float64[::1], float64[::1], uint8[::1])"
 """Signature of the sample monitor's kernel; see `bci_core.detection.monitor`."""

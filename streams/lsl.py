@@ -35,6 +35,8 @@ class Wake:
         When the block with the detections had been pulled, and gone through; NaN when
         there was none.
     detections : list of Detection
+    alarms : list of Detection
+        Of the guard.
     """
 
     n_samples: int
@@ -43,6 +45,7 @@ class Wake:
     received_s: float
     detected_s: float
     detections: list[Detection] = field(default_factory=list)
+    alarms: list[Detection] = field(default_factory=list)
 
 
 class LslInlet:
@@ -100,9 +103,9 @@ class LslInlet:
         StreamLostError
             The stream ended.
         """
-        if sensing.compiled is None:
+        detector, guard = sensing.compiled, sensing.compiled_guard
+        if detector is None or guard is None:
             return self._wait_plain(sensing, until_s)
-        detector = sensing.compiled
         monitor = sensing.monitor
         wake = self._wake
         wait_and_detect(
@@ -117,15 +120,22 @@ class LslInlet:
             detector.settings,
             detector.state,
             detector.out,
+            guard.kernel,
+            guard.settings,
+            guard.state,
+            guard.out,
             until_s,
             wake,
         )
         # All slots at once: numpy hands them out one by one far more slowly.
-        n_found, n_rows, n_before, _, first_s, last_s, received_s, detected_s = wake.tolist()
-        found = sensing.collect(int(n_before), int(n_found), self._times_s[: int(n_rows)])
+        n_found, n_alarms, n_rows, n_before, _, first_s, last_s, received_s, detected_s = (
+            wake.tolist()
+        )
+        block_s = self._times_s[: int(n_rows)]
+        found = sensing.collect(int(n_before), int(n_found), int(n_alarms), block_s)
         n_samples = int(n_before + n_rows)
         self._raise_if_lost(n_samples)
-        return Wake(n_samples, first_s, last_s, received_s, detected_s, found)
+        return Wake(n_samples, first_s, last_s, received_s, detected_s, found, sensing.alarms)
 
     def read(self, wait_s: float) -> Chunk | None:
         """The samples that are there, waiting up to `wait_s` for the first.
@@ -148,11 +158,12 @@ class LslInlet:
         self._inlet.close_stream()
 
     def _wait_plain(self, sensing: Sensing, until_s: float) -> Wake:
-        """The same for a detector in plain Python, at its own speed."""
+        """The same for a detector or guard in plain Python, at its own speed."""
         total = 0
         first_s = last_s = detected_s = float("nan")
         found: list[Detection] = []
-        while not found and (wait_s := until_s - self._clock.now_s()) > 0.0:
+        alarms: list[Detection] = []
+        while not (found or alarms) and (wait_s := until_s - self._clock.now_s()) > 0.0:
             chunk = self.read(wait_s)
             if chunk is None:
                 continue
@@ -160,8 +171,9 @@ class LslInlet:
             last_s = float(chunk.times_s[-1])
             total += len(chunk)
             found = sensing.update(chunk)
+            alarms = sensing.alarms
             detected_s = self._clock.now_s()
-        return Wake(total, first_s, last_s, self.received_s(), detected_s, found)
+        return Wake(total, first_s, last_s, self.received_s(), detected_s, found, alarms)
 
     def _raise_if_lost(self, n_samples: int) -> None:
         # Samples that came with the error are handed out first; it comes again.

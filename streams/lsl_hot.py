@@ -12,12 +12,20 @@ import numpy as np
 import pylsl.lib
 from llvmlite import binding
 from numba import types
+from numba.core import sigutils
 from numpy.typing import NDArray
 
 from bci_core.jit import KERNEL, MONITOR, compiled
 
 # Makes the symbols below known to the linker of compiled code.
 binding.load_library_permanently(pylsl.lib.lib._name)
+
+
+def _signature(text: str) -> Any:
+    normalize: Any = sigutils.normalize_signature
+    arguments, result = normalize(text)
+    return result(*arguments)
+
 
 _pointer: Any = types.CPointer
 _pull_sample: Any = types.ExternalFunction(
@@ -45,9 +53,9 @@ _pull_chunk: Any = types.ExternalFunction(
 _local_clock: Any = types.ExternalFunction("lsl_local_clock", types.float64())
 
 # What a wait reports, as slots of one array.
-WAKE_FOUND, WAKE_ROWS, WAKE_BEFORE, WAKE_ERROR = range(4)
-WAKE_FIRST_S, WAKE_LAST_S, WAKE_RECEIVED_S, WAKE_DETECTED_S = range(4, 8)
-WAKE_SLOTS = 8
+WAKE_FOUND, WAKE_ALARMS, WAKE_ROWS, WAKE_BEFORE, WAKE_ERROR = range(5)
+WAKE_FIRST_S, WAKE_LAST_S, WAKE_RECEIVED_S, WAKE_DETECTED_S = range(5, 9)
+WAKE_SLOTS = 9
 
 
 @compiled(
@@ -86,11 +94,15 @@ def pull_block(
         types.uintp,
         types.float32[:, ::1],
         types.float64[::1],
-        types.FunctionType(MONITOR),
+        types.FunctionType(_signature(MONITOR)),
         types.float64[::1],
         types.float64[::1],
         types.uint8[::1],
-        types.FunctionType(KERNEL),
+        types.FunctionType(_signature(KERNEL)),
+        types.float64[::1],
+        types.float64[::1],
+        types.float64[:, ::1],
+        types.FunctionType(_signature(KERNEL)),
         types.float64[::1],
         types.float64[::1],
         types.float64[:, ::1],
@@ -110,10 +122,14 @@ def wait_and_detect(
     settings: NDArray[np.float64],
     state: NDArray[np.float64],
     out: NDArray[np.float64],
+    guard: Any,
+    guard_settings: NDArray[np.float64],
+    guard_state: NDArray[np.float64],
+    guard_out: NDArray[np.float64],
     until_s: float,
     wake: NDArray[np.float64],
 ) -> None:
-    """Pull, monitor and detect until something is found, an error, or `until_s`.
+    """Pull, monitor, detect and guard until something is found, an error, or `until_s`.
 
     Leaves the last block in `samples` and `times_s`, and fills `wake`.
     """
@@ -123,7 +139,7 @@ def wait_and_detect(
         wait_s = until_s - _local_clock()
         if wait_s <= 0.0:
             return
-        # The block before held no detection.
+        # Nothing was found in the block before.
         wake[WAKE_BEFORE] += wake[WAKE_ROWS]
         wake[WAKE_ROWS] = 0.0
         n = pull_block(inlet, samples, times_s, wait_s, wake)
@@ -136,6 +152,9 @@ def wait_and_detect(
             monitor(block, block_s, monitor_settings, monitor_state, flags)
             wake[WAKE_ROWS] = n
             wake[WAKE_FOUND] = kernel(block, block_s, flags[:n], settings, state, out)
+            wake[WAKE_ALARMS] = guard(
+                block, block_s, flags[:n], guard_settings, guard_state, guard_out
+            )
             wake[WAKE_DETECTED_S] = _local_clock()
-        if wake[WAKE_FOUND] > 0.0 or wake[WAKE_ERROR] != 0.0:
+        if wake[WAKE_FOUND] + wake[WAKE_ALARMS] > 0.0 or wake[WAKE_ERROR] != 0.0:
             return

@@ -5,8 +5,8 @@ import sys
 import typer
 from rich.console import Console
 
-from bci_core import __version__
-from bci_core.cli import bench, look, node, records, replay, run
+from bci_core import __version__, jit
+from bci_core.cli import bench, calibrate, learn, look, node, records, replay, run, score, tune
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -19,8 +19,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(bench.app, name="bench")
+app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, records, node):
+for module in (run, look, replay, score, tune, calibrate, records, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 
@@ -42,6 +43,8 @@ def _options(
 
 def main() -> None:
     """Entry point: 0 done, 1 a failed run, 2 bad input, 128 + n stopped by signal n."""
+    if sys.argv[1:2] == ["run"]:
+        jit.interpret()  # the loop has a process of its own
     try:
         app()
     except BciError as error:

@@ -1,28 +1,46 @@
 """``bci bench``: figures, each beside something measured in the same run."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperCommand
+
+from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
+    from bci_core.bench.accuracy.figure import Figure
     from bci_core.bench.latency import LatencyResult
+
+WIDE = 160
+"""Columns of a table that goes to a file or a pipe, which have no width of their own."""
+
+
+class BareJson(TyperCommand):
+    """A command whose ``--json`` may stand alone, and then means standard output."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for at in reversed(range(len(args))):
+            if args[at] == "--json" and (at + 1 == len(args) or args[at + 1].startswith("--")):
+                args.insert(at + 1, "-")
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(help="Measure this machine and this build.", no_args_is_help=True)
 
 Json = Annotated[
-    Path | None, typer.Option("--json", help="File for the result as JSON; - for standard output.")
+    Path | None,
+    typer.Option("--json", help="File for the result as JSON; none, or -, for standard output."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="End with status 1 when over budget.")]
 Source = Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")]
 
 
-@app.command()
+@app.command(cls=BareJson)
 def latency(
     duration_s: Annotated[
         float, typer.Option("--duration", min=1.0, max=3600.0, help="Seconds of measuring.")
@@ -41,14 +59,14 @@ def latency(
     from bci_core.bench.latency import measure_latency
 
     console = _console(to)
-    with _progress(console) as say:
+    with saying(console) as say:
         result = measure_latency(duration_s, say)
     _show_latency(console, result)
     _write(result.to_dict(), to)
     raise typer.Exit(1 if strict and result.budget["pass"] is not True else 0)
 
 
-@app.command()
+@app.command(cls=BareJson)
 def startup(
     source: Source = "theta-phase",
     cold: Annotated[bool, typer.Option("--cold", help="Only with an empty kernel cache.")] = False,
@@ -67,7 +85,7 @@ def startup(
 
     chosen = [name for name, asked in (("warm", warm), ("cold", cold)) if asked]
     console = _console(to)
-    with _progress(console) as say:
+    with saying(console) as say:
         results = measure_startup(source, chosen or ["warm", "cold"], repeats, say)
     table = _table("From `bci run` to armed, in seconds", "kernel cache", "n", "median", "each")
     for result in results:
@@ -80,7 +98,7 @@ def startup(
     raise typer.Exit(1 if strict and not all(result.within for result in results) else 0)
 
 
-@app.command()
+@app.command(cls=BareJson)
 def memory(
     source: Source = "bench-latency",
     duration_s: Annotated[
@@ -95,7 +113,7 @@ def memory(
     from bci_core.bench.memory import measure_memory
 
     console = _console(to)
-    with _progress(console) as say:
+    with saying(console) as say:
         result = measure_memory(source, duration_s, say)
     console.print(
         f"loop process: {result.slope_kib_per_min:+.2f} ± {result.standard_error_kib_per_min:.2f} "
@@ -106,6 +124,91 @@ def memory(
         markup=False,
     )
     _write(result.to_dict(), to)
+
+
+@app.command(cls=BareJson)
+def accuracy(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="One measurement; may be given again.")
+    ] = None,
+    recordings: Annotated[
+        Path | None,
+        typer.Option("--recordings", help="Folder of real recordings, if not beside the project."),
+    ] = None,
+    to: Json = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with status 1 when a figure is not reached.")
+    ] = False,
+) -> None:
+    """Measure every detector on real and on implanted events, beside offline packages.
+
+    The offline packages are those of the `reference` extra. Figures on recordings that are not
+    there are left out, and named.
+
+    Example: `bci bench accuracy --only ripple --json ripple.json`
+    """
+    from bci_core.bench.accuracy.run import measure_accuracy
+
+    console = _console(to)
+    with saying(console) as say:
+        result = measure_accuracy(recordings, say, only or ())
+    _show_accuracy(console, result.figures)
+    asked = [figure for figure in result.figures if figure.asked is not None]
+    reached = sum(figure.reached is True for figure in asked)
+    console.print(f"{reached} of {len(asked)} figures that were asked for are reached")
+    if result.absent:
+        console.print(
+            f"[yellow]left out[/]: figures on {', '.join(result.absent)}, which are not there; "
+            "name their folder with --recordings"
+        )
+    for line in result.left_out:
+        console.print(_plain(line))
+    for name, error in result.failed.items():
+        console.print(f"[red]failed[/]: {name}:", end=" ")
+        console.print(error, markup=False)
+    _write(result.to_json(), to)
+    raise typer.Exit(1 if result.failed or (strict and not result.all_reached) else 0)
+
+
+def _show_accuracy(console: Console, figures: "Sequence[Figure]") -> None:
+    if not console.is_terminal:
+        console.width = WIDE
+    table = Table(title="Accuracy", title_justify="left", box=None, show_edge=False)
+    right = ("measured", "asked")
+    for heading in ("on", "figure", *right, "reached", "counts", "offline reference"):
+        table.add_column(heading, justify="right" if heading in right else "left")
+    marks = {True: "[green]yes[/]", False: "[red]no[/]", None: ""}
+    detector = on = ""
+    for figure in figures:
+        if figure.detector != detector:
+            detector, on = figure.detector, ""
+            table.add_row(f"[bold]{_plain(detector)}[/]")
+        sign = "≥" if figure.at_least else "≤"
+        table.add_row(
+            "" if figure.on == on else f"  {_plain(figure.on)}",
+            _plain(figure.what),
+            _amount(figure.value, figure.unit),
+            "" if figure.asked is None else f"{sign} {_amount(figure.asked, figure.unit)}",
+            marks[figure.reached],
+            ", ".join(f"{name} {count}" for name, count in figure.counts.items()),
+            _plain(_beside(figure)),
+        )
+        on = figure.on
+    console.print(table)
+
+
+def _beside(figure: "Figure") -> str:
+    if figure.reference is None:
+        return figure.reference_name
+    return f"{_amount(figure.reference, figure.unit)} ({figure.reference_name})"
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.3g} {unit}".rstrip()
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
 
 
 def _show_latency(console: Console, result: "LatencyResult") -> None:
@@ -172,17 +275,7 @@ def _console(to: Path | None) -> Console:
     return Console(stderr=_is_stdout(to), highlight=False)
 
 
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str], None]]:
-    """The last line in place on a terminal, one line after another on a pipe."""
-    if not console.is_terminal:
-        yield lambda line: console.print(line, markup=False, soft_wrap=True)
-        return
-    with console.status("starting") as status:
-        yield lambda line: status.update(line.replace("[", r"\["))
-
-
-def _write(result: Mapping[str, Any], to: Path | None) -> None:
+def _write(result: Mapping[str, Any] | Sequence[Any], to: Path | None) -> None:
     if to is None:
         return
     text = json.dumps(result, indent=2, allow_nan=False) + "\n"

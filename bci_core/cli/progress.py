@@ -91,7 +91,7 @@ class LiveProgress:
 
 def figures(state: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the operator is shown, in order."""
-    refused = state.get("refused", {})
+    refused, faults = state.get("refused", {}), state.get("sample_faults", {})
     latency_ms = state.get("latency_ms")
     disarmed = state.get("disarmed", "starting")
     return [
@@ -99,12 +99,17 @@ def figures(state: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("state", f"disarmed: {disarmed}" if disarmed else "ARMED"),
         ("samples", f"{state.get('samples', 0)}"),
         ("lost", f"{state.get('lost', 0)}"),
+        *([("flagged", _counted(faults))] if faults else []),
         ("detections", f"{state.get('detections', 0)}"),
         ("pulses", f"{state.get('delivered', 0)}"),
         ("sham", f"{state.get('sham', 0)}"),
-        ("refused", f"{sum(refused.values())}" + "".join(f" {k}:{v}" for k, v in refused.items())),
+        ("refused", f"{sum(refused.values())} {_counted(refused)}".rstrip()),
         ("latency", "-" if latency_ms is None else f"{latency_ms:.2f} ms"),
     ]
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return " ".join(f"{name}:{number}" for name, number in numbers.items())
 
 
 def progress_on(console: Console, title: str) -> PlainProgress | LiveProgress:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bci_core import registry
 from bci_core.config.problems import key_lines, problems_of, unknown_key
-from bci_core.config.rig import ORDER, PARTS, SECTIONS, Part, Rig
+from bci_core.config.rig import OPTIONAL, ORDER, PARTS, SECTIONS, Part, Rig, part_kind
 from bci_core.errors import ConfigError, InputError, Problem, UnknownNameError
 
 
@@ -77,6 +77,8 @@ def parse_rig(text: str, source: str = "rig", parts: Collection[str] = tuple(PAR
         table = tree.get(name, {})
         if not isinstance(table, dict):
             problems.append(Problem(name, f"is a section, [{name}], not a value", lines.get(name)))
+        elif name in OPTIONAL and name not in tree:
+            sections[name] = None
         elif name in PARTS and name not in parts:
             sections[name] = Part(str(table.get(PARTS[name])), None)
         elif name in PARTS:
@@ -94,12 +96,12 @@ def _part(
     key = PARTS[section]
     name = table.get(key)
     if not isinstance(name, str):
-        known = ", ".join(registry.names(section))
+        known = ", ".join(registry.names(part_kind(section)))
         message = f"missing; name one of: {known}"
         problems.append(Problem(f"{section}.{key}", message, lines.get(section)))
         return None
     try:
-        part = registry.load(section, name)
+        part = registry.load(part_kind(section), name)
     except UnknownNameError as error:
         where = f"{section}.{key}"
         problems.append(Problem(where, str(error), lines.get(where)))
@@ -128,6 +130,8 @@ def dump_rig(rig: Rig) -> str:
     tree: dict[str, dict[str, Any]] = {}
     for section in ORDER:
         value = getattr(rig, section)
+        if value is None:
+            continue
         if isinstance(value, Part):
             own = value.settings.model_dump(mode="json", exclude_none=True)
             tree[section] = {PARTS[section]: value.name} | own

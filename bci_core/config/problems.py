@@ -20,6 +20,7 @@ UNITS = {
     "na": "nanoamperes",
     "cm2": "square centimetres",
     "deg": "degrees",
+    "kohm": "kilohms",
     "mb": "megabytes",
     "sd": "standard deviations",
 }

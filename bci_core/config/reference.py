@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bci_core import registry
-from bci_core.config.rig import ORDER, PARTS, SECTIONS
+from bci_core.config.rig import OPTIONAL, ORDER, PARTS, SECTIONS, part_kind
 
 
 def rig_reference() -> str:
@@ -22,11 +22,20 @@ def rig_reference() -> str:
             blocks.append(_block(f"[{section}]", SECTIONS[section]))
             continue
         key = PARTS[section]
+        if section in OPTIONAL:
+            blocks.append(_optional(section, key))
+            continue
         blocks += [
             _block(f'[{section}] with {key} = "{name}"', registry.load(section, name).Settings)
             for name in registry.names(section)
         ]
     return "\n".join(blocks)
+
+
+def _optional(section: str, key: str) -> str:
+    kind = part_kind(section)
+    text = f"May be left out: {OPTIONAL[section]}. `{key}` and its keys are those of `[{kind}]`."
+    return "\n".join([f"## `[{section}]`", "", text, ""])
 
 
 def _block(heading: str, model: type[BaseModel]) -> str:

@@ -5,12 +5,13 @@ is chosen by name (``driver`` for devices, ``kind`` for the rest) and found by
 entry point, so a third party's part has its own keys, checked like ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.control.policy import PolicySettings
+from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.safety.arming import ArmingSettings
 from bci_core.safety.envelope import SafetySettings
@@ -113,7 +114,9 @@ class Rig:
     rig: RigSettings
     amplifier: Part
     monitor: MonitorSettings
+    blanking: BlankingSettings
     detector: Part
+    guard: Part | None = field(default=None, kw_only=True)
     policy: PolicySettings
     protocol: Part
     stimulator: Part
@@ -131,14 +134,25 @@ class Rig:
 PARTS = {
     "amplifier": "driver",
     "detector": "kind",
+    "guard": "kind",
     "protocol": "kind",
     "stimulator": "driver",
 }
 """Sections that name a part, and the key that does."""
 
+OPTIONAL = {"guard": "a detector that watches beside the first, and whose onset ends the session"}
+"""Sections that may be missing, and what they are for."""
+
+
+def part_kind(section: str) -> str:
+    """Kind of part, as `bci_core.registry` has it, that a section names."""
+    return "detector" if section == "guard" else section
+
+
 SECTIONS: dict[str, type[BaseModel]] = {
     "rig": RigSettings,
     "monitor": MonitorSettings,
+    "blanking": BlankingSettings,
     "policy": PolicySettings,
     "safety": SafetySettings,
     "arming": ArmingSettings,

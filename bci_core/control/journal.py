@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.control.loop import Act
-from bci_core.events import Acceptance, Delivery, Outcome, Refusal, Stamps, Trigger, Verdict
+from bci_core.events import (
+    Acceptance,
+    Delivery,
+    Detection,
+    EventKind,
+    Outcome,
+    Refusal,
+    Stamps,
+    Trigger,
+    Verdict,
+    Veto,
+)
 
 ROW = (
     ("seq", "count"),
@@ -33,8 +44,13 @@ ROW = (
     ("n_pulses", "count"),
     ("charge_uc", "microcoulombs"),
     ("device_latency_s", "s"),
+    ("channel", "column"),
+    ("spread_s", "s"),
 )
 """Labels and units of the ``NAME-loop`` stream, one row a trigger."""
+
+MASK = tuple((str(veto), "boolean") for veto in Veto)
+"""Labels and units of the ``NAME-mask`` stream, one row a change of the monitor's flags."""
 
 LAST_MARKER = "session:end"
 """The loop's last word in the ``NAME-events`` stream."""
@@ -47,7 +63,7 @@ Row = Callable[[NDArray[np.float64], float], None]
 @dataclass(slots=True)
 class _Open:
     trigger: Trigger
-    value: float
+    detection: Detection
     stamps: Stamps
 
 
@@ -59,14 +75,15 @@ class Journal:
     emit : callable (event, data)
         Takes a ledger row.
     mark : callable (marker, when_s)
-        Takes a marker: ``stim``, ``sham``, ``aborted``, ``refused:…``.
+        Takes a marker: ``stim``, ``sham``, ``aborted``, ``refused:…``, ``end``, ``guard:…``.
     row : callable (values, when_s)
         Takes a row of the ``NAME-loop`` stream, in the order of `ROW`.
 
     Attributes
     ----------
     counts : Counter
-        ``detections``, ``triggers`` and each `Outcome`.
+        ``detections``, ``ends`` of what was detected, ``triggers``, each `Outcome`, and
+        ``guard``: onsets of the guard.
     refused : Counter
         By reason, whoever refused.
     """
@@ -82,10 +99,14 @@ class Journal:
 
     def note_act(self, act: Act, decided_s: float) -> None:
         """Take over what the loop did with one detection."""
-        self.counts["detections"] += 1
         for data in decision_rows(act):
             self._emit("decision", data)
         decision = act.decision
+        if decision.detection.kind is EventKind.END:
+            self.counts["ends"] += 1
+            self._mark("end", decision.situation.now_s)
+        else:
+            self.counts["detections"] += 1
         if decision.verdict is Verdict.REFUSED:
             self._refuse(decision.reason, decision.situation.now_s)
         for trigger, answer in act.triggers:
@@ -100,7 +121,13 @@ class Journal:
                 decided_s=decided_s,
                 sent_s=answer.sent_s,
             )
-            self._open[trigger.seq] = _Open(trigger, decision.detection.value, stamps)
+            self._open[trigger.seq] = _Open(trigger, decision.detection, stamps)
+
+    def note_guard(self, alarm: Detection, guard: str, now_s: float) -> None:
+        """Take over what the guard found."""
+        self.counts["guard"] += alarm.kind is EventKind.ONSET
+        self._emit("guard", guard_row(alarm, guard) | {"now_s": now_s})
+        self._mark(f"guard:{alarm.kind}", now_s)
 
     def note(self, answer: Acceptance | Delivery) -> None:
         """Take over what the device said about a trigger."""
@@ -144,8 +171,9 @@ class Journal:
         del amounts["onset_s"]
         self._emit("outcome", finite_or_null(amounts | times))
         values = times | amounts
-        values |= {"target_s": opened.trigger.at_s, "value": opened.value}
-        values |= {"sham": float(opened.trigger.sham)}
+        found = opened.detection
+        values |= {"target_s": opened.trigger.at_s, "sham": float(opened.trigger.sham)}
+        values |= {"value": found.value, "channel": found.channel, "spread_s": found.spread_s}
         self._row(np.array([values[label] for label, _ in ROW], dtype=np.float64), when_s)
 
 
@@ -162,6 +190,11 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
         refusal = asdict(answer) if isinstance(answer, Refusal) else None
         rows.append(finite_or_null(told | {"seq": trigger.seq, "refusal": refusal}))
     return rows
+
+
+def guard_row(alarm: Detection, guard: str) -> dict[str, Any]:
+    """Ledger row of what a guard found: what of it follows from the samples alone."""
+    return finite_or_null({"guard": guard} | asdict(alarm))
 
 
 def finite_or_null(data: dict[str, Any]) -> dict[str, Any]:

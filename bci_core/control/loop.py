@@ -4,10 +4,18 @@ It is handed detections and the situation they were made in, and answers with
 what it did. The live session, the simulation and the replay all call `act`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bci_core.contracts import Policy, StimProtocol
-from bci_core.events import Decision, Detection, Refusal, Situation, Trigger
+from bci_core.events import (
+    Decision,
+    Detection,
+    EventKind,
+    Refusal,
+    Situation,
+    Trigger,
+    Verdict,
+)
 from bci_core.safety.gate import SafetyGate, Sent
 
 
@@ -19,7 +27,8 @@ class Act:
     ----------
     decision : Decision
     triggers : tuple of (Trigger, Sent or Refusal)
-        What was asked of the gate, and its answer. Empty when the policy refused.
+        What was asked of the gate, and its answer. Empty when the policy refused, and at
+        the end of an event.
     """
 
     decision: Decision
@@ -34,17 +43,44 @@ class ClosedLoop:
     policy : Policy
     protocol : StimProtocol
     gate : SafetyGate
+    clock_offset_s : float
+        What is added to a sample's time to get this machine's. Policy, protocol and gate
+        go by this machine's clock; decisions are told with the detection as it was made.
     """
 
-    def __init__(self, policy: Policy, protocol: StimProtocol, gate: SafetyGate) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        protocol: StimProtocol,
+        gate: SafetyGate,
+        clock_offset_s: float = 0.0,
+    ) -> None:
         self.policy = policy
         self.protocol = protocol
         self.gate = gate
+        self._offset_s = clock_offset_s
         self._next_seq = 1
 
     def act(self, detection: Detection, situation: Situation) -> Act:
         """Read top to bottom, this is the architecture."""
-        decision = self.policy.decide(detection, situation)
-        triggers = self.protocol.plan(decision, self._next_seq)
+        decision = self.policy.decide(self._here(detection), situation)
+        triggers = self.protocol.plan(decision, self._next_seq) if _acts(decision) else ()
         self._next_seq += len(triggers)
-        return Act(decision, tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers))
+        answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
+        return Act(replace(decision, detection=detection), answers)
+
+    def _here(self, detection: Detection) -> Detection:
+        """The detection, on this machine's clock."""
+        if self._offset_s == 0.0:
+            return detection
+        return replace(
+            detection,
+            sample_s=detection.sample_s + self._offset_s,
+            target_s=detection.target_s + self._offset_s,
+        )
+
+
+def _acts(decision: Decision) -> bool:
+    """Whether to stimulate, or to pretend to. The end of an event is never a reason to."""
+    began = decision.detection.kind is EventKind.ONSET
+    return began and decision.verdict in (Verdict.STIM, Verdict.SHAM)

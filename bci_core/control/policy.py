@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from bci_core.events import Decision, Detection, Situation, Verdict
+from bci_core.events import Decision, Detection, EventKind, Situation, Verdict
 
 
 class PolicySettings(BaseModel):
@@ -41,7 +41,7 @@ class PolicySettings(BaseModel):
 
 
 class StandardPolicy:
-    """Refractory, mean rate, vetoes and the sham arm.
+    """Refractory, mean rate, vetoes and the sham arm. Ends of events are noted, no more.
 
     A deterministic function of the detections and situations it has been given, so
     that a recorded session can be decided again.
@@ -55,6 +55,8 @@ class StandardPolicy:
         self._random = np.random.default_rng(settings.seed)
 
     def decide(self, detection: Detection, situation: Situation) -> Decision:
+        if detection.kind is EventKind.END:
+            return Decision(detection, situation, Verdict.NOTED)
         reason = self._reason_against(detection, situation)
         if reason:
             return Decision(detection, situation, Verdict.REFUSED, reason)

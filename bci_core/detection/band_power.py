@@ -26,7 +26,7 @@ from bci_core.jit import KERNEL, compiled
 _COLUMN, _SMOOTHING, _THRESHOLD, _RELEASE, _ENOUGH, _BASELINE = range(6)
 _BAND_PASS = _BASELINE + baseline.SETTINGS_SIZE
 # state; the baseline's follows, then the band-pass's
-_SEEN, _POWER, _LASTED, _BASELINE_STATE = range(4)
+_SEEN, _POWER, _LASTED, _ENVELOPE, _HEIGHT, _BASELINE_STATE = range(6)
 _BAND_PASS_STATE = _BASELINE_STATE + baseline.STATE_SIZE
 
 
@@ -83,7 +83,7 @@ class BandPower(CompiledDetector):
     `baseline_s` and `learning_s`, and the event has then ended.
 
     `value` is the envelope in standard deviations above the baseline; `target_s` is
-    `sample_s`: now.
+    `sample_s`: now. Outputs are the envelope and its height, 0 before a baseline is learnt.
 
     Parameters
     ----------
@@ -132,7 +132,14 @@ class BandPower(CompiledDetector):
         head[_ENOUGH] = max(1, math.ceil(settings.min_duration_s * info.rate_hz - 1e-6))
         state = np.zeros(_BAND_PASS_STATE + MEMORIES * len(sections) // COEFFICIENTS)
         all_settings = np.concatenate([head, normal, sections])
-        super().__init__(band_power_kernel, all_settings, state, (column,))
+        super().__init__(
+            band_power_kernel,
+            all_settings,
+            state,
+            (column,),
+            ("envelope (uV)", "height (SD)"),
+            _ENVELOPE,
+        )
 
 
 def _contradictions(settings: BandPowerSettings) -> list[Problem]:
@@ -182,8 +189,10 @@ def band_power_kernel(
         state[_POWER] += settings[_SMOOTHING] * (in_band * in_band - state[_POWER])
         envelope_uv = math.sqrt(state[_POWER])
 
+        state[_ENVELOPE] = envelope_uv
         learnt = baseline.is_learnt(normal, normal_state)
         height_sd = baseline.deviations(normal, normal_state, envelope_uv)
+        state[_HEIGHT] = height_sd if learnt else 0.0
         if flags[i] == 0:
             baseline.follow(normal, normal_state, envelope_uv)
 

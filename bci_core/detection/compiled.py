@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk
 from bci_core.events import Detection, EventKind
-from bci_core.jit import compiled
+from bci_core.jit import KERNEL, compiled
 
 # columns of `out`
 OUT_ROW, OUT_TARGET_S, OUT_VALUE, OUT_KIND, OUT_CHANNEL, OUT_SPREAD_S = range(6)
@@ -139,6 +139,27 @@ class CompiledDetector:
             self.update(Chunk(chunk.samples[i : i + 1], chunk.times_s[i : i + 1], flags))
             values[i] = self.output()
         return values
+
+
+class NoDetector(CompiledDetector):
+    """Finds nothing: stands where a rig has no guard, so that one compiled wait serves both."""
+
+    def __init__(self) -> None:
+        nothing = np.zeros(0)
+        super().__init__(no_kernel, nothing, nothing, ())
+
+
+@compiled(KERNEL)
+def no_kernel(
+    samples: NDArray[np.float32],  # noqa: ARG001 - the signature of every kernel
+    times_s: NDArray[np.float64],  # noqa: ARG001
+    flags: NDArray[np.uint8],  # noqa: ARG001
+    settings: NDArray[np.float64],  # noqa: ARG001
+    state: NDArray[np.float64],  # noqa: ARG001
+    out: NDArray[np.float64],  # noqa: ARG001
+) -> int:
+    """See `NoDetector`."""
+    return 0
 
 
 @compiled("int64(float64[:, ::1], int64, int64, float64, float64)")

@@ -9,8 +9,6 @@ No sections at all is a filter that changes nothing.
 is designed: a detector without one starts without it.
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,14 +78,19 @@ def filtered(sections: NDArray[np.float64], state: NDArray[np.float64], value: f
     return value
 
 
-@compiled("complex128(float64[::1], float64)")
-def filter_response(sections: NDArray[np.float64], omega: float) -> complex:
+def filter_response(
+    sections: NDArray[np.float64], omega: float | NDArray[np.float64]
+) -> NDArray[np.complex128]:
     """Transfer function at `omega` radians a sample."""
-    delay = complex(math.cos(omega), -math.sin(omega))
-    response = complex(1.0, 0.0)
-    for k in range(sections.shape[0] // COEFFICIENTS):
-        c = COEFFICIENTS * k
-        above = sections[c] + delay * (sections[c + 1] + delay * sections[c + 2])
-        below = 1.0 + delay * (sections[c + 3] + delay * sections[c + 4])
-        response *= above / below
+    delay = np.exp(-1j * np.asarray(omega))
+    response = np.ones_like(delay)
+    for b0, b1, b2, a1, a2 in sections.reshape(-1, COEFFICIENTS):
+        response *= (b0 + delay * (b1 + delay * b2)) / (1.0 + delay * (a1 + delay * a2))
     return response
+
+
+def high_pass(edge_hz: float, rate_hz: float, order: int) -> NDArray[np.float64]:
+    """Butterworth."""
+    from scipy import signal
+
+    return _flat(signal.butter(order, edge_hz, btype="highpass", output="sos", fs=rate_hz))

@@ -1,43 +1,31 @@
 """Announces, once a cycle, when an oscillation will next reach a phase."""
 
 import math
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.chunk import StreamInfo
-from bci_core.detection.compiled import CompiledDetector, announce
-from bci_core.detection.filters import MEMORIES, filter_response, filtered, notch, settle
-from bci_core.detection.phase_oscillator import (
-    DRIFT,
-    IM,
-    MODEL_SIZE,
-    RE,
-    STATE_SIZE,
-    oscillator_model,
-    phasor,
-    response,
-    track,
-)
+from bci_core.detection import phase_check, phase_follow
+from bci_core.detection.compiled import CompiledDetector
+from bci_core.detection.filters import MEMORIES, filter_response, notch
 from bci_core.detection.requirements import band_problems, channel_problems, lead_problems
 from bci_core.errors import ConfigError, Problem
-from bci_core.jit import KERNEL, compiled
 
 NOTCH_WIDTH_HZ = 4.0
 """Of the mains notch, which then rings for about 0.1 s."""
 
-HEAD_START = 3.0
-"""How the first samples share their weight: by the square of their number, later ones more.
-What the filter shows while it is still filling up is soon outweighed."""
-
-# settings; the model follows, then the notch
-_COLUMN, _TARGET, _GATE, _PERIOD_S, _LEAD, _LOWEST, _HIGHEST, _MEMORY, _MODEL = range(9)
-_NOTCH = _MODEL + MODEL_SIZE
-# state; the oscillator follows, then the notch
-_SEEN, _ROTATION_RE, _ROTATION_IM, _LEARNT, _LAST_TARGET, _OSCILLATOR = range(6)
-_NOTCH_STATE = _OSCILLATOR + STATE_SIZE
+Response = tuple[NDArray[np.complex128], NDArray[np.complex128]]
+Estimator = tuple[
+    Callable[..., Any],
+    Callable[[NDArray[np.float64], NDArray[np.float64]], Response],
+    NDArray[np.float64],
+    int,
+]
+"""Its kernel, its response, its model, and how many numbers of state it needs."""
 
 
 class PhaseSettings(BaseModel):
@@ -51,44 +39,77 @@ class PhaseSettings(BaseModel):
         Where the frequency of the oscillation lies. Anywhere: it is tracked.
     target_deg : float
         Phase to announce; 0 is the peak, 90 the falling flank, 180 the trough.
+    estimator : str
+        ``"oscillator"``: Kalman filter with a forecast, the most accurate;
+        ``"echt"``: endpoint-corrected Hilbert transform; ``"resonator"``: one complex pole.
     min_amplitude_uv : float
         Peak amplitude below which nothing is announced and no frequency learnt.
+    min_amplitude_quantile : float
+        The same, as the share of the time whose amplitude is too low: 0.5 acts on the
+        upper half of the amplitudes of the last minute or so, whatever their unit.
+    max_uncertainty_deg : float
+        Nothing is announced while the standard deviation of the phase is larger. A
+        phase that is not known at all has 123 degrees.
     mains_hz : float or None
         Takes this frequency out first, where mains hum is not small beside the oscillation.
     memory_cycles : float
         Time constant of the frequency, in cycles at the centre of the band.
+    learning_s : float
+        Time constant of the usual amplitude, and of the bias and spread of the phase.
     linewidth_ratio : float
-        How irregular the oscillation is: its half-power width over that of the band.
-    white_ratio, drift_ratio : float
-        How noisy the signal is: power density of white noise, and of drift (1/f²) at
-        the centre of the band, over that of the oscillation at its peak.
+        Oscillator: how irregular it is, as its half-power width over that of the band.
+    background_ratio, white_ratio, drift_ratio : float
+        Oscillator: power density of the background, of white noise, and of drift (1/f²)
+        at the centre of the band, over that of the oscillation at its peak. A larger
+        drift (0.02) suits alpha in EEG, where much slow activity lies below the band.
+    echt_window_cycles : float
+        ecHT: length of the window, in cycles at the centre of the band.
+    echt_order : int
+        ecHT: order of its causal band-pass. 2 is that of the original, 1 distorts less.
+    resonator_width_ratio : float
+        Resonator: its half-power width over that of the band.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     channel: str
-    band_hz: tuple[float, float]
-    target_deg: float = Field(ge=-360.0, le=360.0)
-    min_amplitude_uv: float = Field(gt=0.0, le=1e6)
+    band_hz: tuple[float, float] = (4.0, 8.0)
+    target_deg: float = Field(default=180.0, ge=-360.0, le=360.0)
+    estimator: Literal["oscillator", "echt", "resonator"] = "oscillator"
+    min_amplitude_uv: float = Field(default=0.0, ge=0.0, le=1e6)
+    min_amplitude_quantile: float = Field(default=0.0, ge=0.0, le=0.95)
+    max_uncertainty_deg: float = Field(default=180.0, gt=0.0, le=180.0)
     mains_hz: float | None = Field(default=None, gt=0.0)
     memory_cycles: float = Field(default=10.0, ge=1.0, le=1000.0)
+    learning_s: float = Field(default=60.0, ge=1.0, le=3600.0)
     linewidth_ratio: float = Field(default=0.5, ge=0.01, le=2.0)
-    white_ratio: float = Field(default=0.1, ge=1e-4, le=100.0)
-    drift_ratio: float = Field(default=0.02, ge=1e-4, le=100.0)
+    background_ratio: float = Field(default=1.0, ge=1e-4, le=100.0)
+    white_ratio: float = Field(default=0.001, ge=1e-4, le=100.0)
+    drift_ratio: float = Field(default=0.003, ge=1e-4, le=100.0)
+    echt_window_cycles: float = Field(default=3.0, ge=1.0, le=20.0)
+    echt_order: int = Field(default=1, ge=1, le=4)
+    resonator_width_ratio: float = Field(default=0.8, ge=0.01, le=2.0)
 
 
 class Phase(CompiledDetector):
     """Predicts when the target phase comes, and says so `lead_s` ahead.
 
-    A steady-state Kalman oscillator gives phase and amplitude; the mean rotation
-    from sample to sample gives the frequency, kept within the band; the phase the
-    filter adds at that frequency is taken out; the rest of the way is linear.
+    A recursive filter, the estimator, gives phase and amplitude; the mean rotation from
+    sample to sample gives the frequency, kept within the band; what the estimator adds
+    at that frequency is taken out; the rest of the way is linear. Half a zero-phase
+    filter's length later each prediction is checked, which gives the remaining bias, and
+    the standard deviation (`bci_core.detection.phase_check`).
 
     A detection is made on the last sample that is at least `lead_s` before the
     target, at most once a cycle; where the estimate jumps past that point it is
     made up to one sample late, and never for a moment that has gone. `target_s` is
     the predicted time, not rounded to samples; `value` is the estimated peak
-    amplitude of the oscillation, in microvolts.
+    amplitude of the oscillation, in microvolts; `spread_s` the standard deviation of
+    `target_s`.
+
+    Outputs at each sample: ``phase_deg`` now, ``amplitude_uv``, ``frequency_hz``,
+    ``uncertainty_deg`` (standard deviation of the phase `lead_s` from now), and
+    ``gate_open`` (1 where the amplitude lets it announce).
 
     After a step of the electrode the filter rings for some of the band's own periods
     (a second, for theta); what that taught about the frequency fades with
@@ -118,32 +139,86 @@ class Phase(CompiledDetector):
         ]
         if problems:
             raise ConfigError("detector phase", problems)
-        low_hz, high_hz = settings.band_hz
-        radians = 2.0 * math.pi / info.rate_hz
-        memory = settings.memory_cycles * info.rate_hz / math.sqrt(low_hz * high_hz)
+        rate_hz = info.rate_hz
+        centre_hz = math.sqrt(settings.band_hz[0] * settings.band_hz[1])
+        radians = 2.0 * math.pi / rate_hz
         column = info.index_of(settings.channel)
-        hum = _no_hum(settings.mains_hz, info.rate_hz)
-        model = oscillator_model(
-            settings.band_hz,
-            info.rate_hz,
-            settings.linewidth_ratio,
-            settings.white_ratio,
-            settings.drift_ratio,
+        hum = _no_hum(settings.mains_hz, rate_hz)
+        design = phase_check.check_design(settings.band_hz, rate_hz, lead_s, settings.learning_s)
+        record = phase_check.check_record(design)
+        kernel, response, model, state_size = _ESTIMATORS[settings.estimator](settings, rate_hz)
+        omegas = np.linspace(*settings.band_hz, phase_follow.POINTS) * radians
+        to_re, to_im = (to * filter_response(hum, omegas) for to in response(model, omegas))
+        table = phase_follow.calibration(to_re, to_im)
+
+        s = phase_follow
+        head = np.zeros(s.HUM)
+        head[s.COLUMN] = column
+        head[s.TARGET] = math.radians(settings.target_deg)
+        head[s.GATE_UV] = settings.min_amplitude_uv
+        head[s.QUANTILE] = settings.min_amplitude_quantile
+        head[s.WIDEST] = math.radians(settings.max_uncertainty_deg)
+        head[s.PERIOD_S] = 1.0 / rate_hz
+        head[s.LEAD] = lead_s * rate_hz
+        head[s.LOWEST], head[s.HIGHEST] = (edge * radians for edge in settings.band_hz)
+        head[s.MEMORY] = -math.expm1(-centre_hz / (settings.memory_cycles * rate_hz))
+        head[s.AMPLITUDE_STEP] = 2.0 / (settings.learning_s * rate_hz)
+        head[s.TABLE_AT] = s.HUM + len(hum)
+        head[s.CHECK_AT] = head[s.TABLE_AT] + len(table)
+        head[s.MODEL_AT] = head[s.CHECK_AT] + len(design)
+        head[s.RECORD_AT] = s.HUM_STATE + MEMORIES * (len(hum) > 0)
+        head[s.OWN_AT] = head[s.RECORD_AT] + len(record)
+        start = np.zeros(int(head[s.RECORD_AT]))
+        start[s.OMEGA] = centre_hz * radians
+        start[s.ROTATION_RE] = math.cos(start[s.OMEGA])
+        start[s.ROTATION_IM] = math.sin(start[s.OMEGA])
+        start[s.LAST_TARGET] = -math.inf
+        super().__init__(
+            kernel,
+            np.concatenate([head, hum, table, design, model]),
+            np.concatenate([start, record, np.zeros(state_size)]),
+            (column,),
+            s.OUTPUTS,
+            s.PHASE_DEG,
         )
-        head = np.zeros(_MODEL)
-        head[_COLUMN] = column
-        head[_TARGET] = math.radians(settings.target_deg)
-        head[_GATE] = settings.min_amplitude_uv
-        head[_PERIOD_S] = 1.0 / info.rate_hz
-        head[_LEAD] = lead_s * info.rate_hz
-        head[_LOWEST] = low_hz * radians
-        head[_HIGHEST] = high_hz * radians
-        head[_MEMORY] = -math.expm1(-1.0 / memory)
-        state = np.zeros(_NOTCH_STATE + MEMORIES * (len(hum) > 0))
-        centre = math.sqrt(low_hz * high_hz) * radians
-        state[_ROTATION_RE], state[_ROTATION_IM] = math.cos(centre), math.sin(centre)
-        state[_LAST_TARGET] = -math.inf
-        super().__init__(phase_kernel, np.concatenate([head, model, hum]), state, (column,))
+
+
+def _oscillator(settings: PhaseSettings, rate_hz: float) -> Estimator:
+    from bci_core.detection import phase_oscillator as own
+
+    model = own.oscillator_model(
+        settings.band_hz,
+        rate_hz,
+        settings.linewidth_ratio,
+        settings.background_ratio,
+        settings.white_ratio,
+        settings.drift_ratio,
+    )
+    return own.oscillator_kernel, own.response, model, own.STATE_SIZE
+
+
+def _echt(settings: PhaseSettings, rate_hz: float) -> Estimator:
+    from bci_core.detection import phase_echt as own
+
+    model = own.echt_model(
+        settings.band_hz, rate_hz, settings.echt_window_cycles, settings.echt_order
+    )
+    return own.echt_kernel, own.response, model, own.echt_state_size(model)
+
+
+def _resonator(settings: PhaseSettings, rate_hz: float) -> Estimator:
+    from bci_core.detection import phase_resonator as own
+
+    model = own.resonator_model(settings.band_hz, rate_hz, settings.resonator_width_ratio)
+    return own.resonator_kernel, own.response, model, own.STATE_SIZE
+
+
+# Each is imported when it is asked for, since importing it compiles its kernel.
+_ESTIMATORS: dict[str, Callable[[PhaseSettings, float], Estimator]] = {
+    "oscillator": _oscillator,
+    "echt": _echt,
+    "resonator": _resonator,
+}
 
 
 def _mains_problems(settings: PhaseSettings, info: StreamInfo) -> list[Problem]:
@@ -166,75 +241,3 @@ def _mains_problems(settings: PhaseSettings, info: StreamInfo) -> list[Problem]:
 
 def _no_hum(mains_hz: float | None, rate_hz: float) -> NDArray[np.float64]:
     return np.zeros(0) if mains_hz is None else notch(mains_hz, NOTCH_WIDTH_HZ, rate_hz)
-
-
-@compiled("void(float64[::1], float64[::1], complex128)")
-def _learn(settings: NDArray[np.float64], state: NDArray[np.float64], rotation: complex) -> None:
-    """Average the rotation of a sample in, whatever its size, so that artefacts count no more."""
-    size = abs(rotation)
-    if size > 0.0:
-        state[_LEARNT] += 1.0
-        weight = max(settings[_MEMORY], HEAD_START / (state[_LEARNT] + HEAD_START - 1.0))
-        state[_ROTATION_RE] += weight * (rotation.real / size - state[_ROTATION_RE])
-        state[_ROTATION_IM] += weight * (rotation.imag / size - state[_ROTATION_IM])
-
-
-@compiled("float64(float64[::1], float64[::1])")
-def _frequency(settings: NDArray[np.float64], state: NDArray[np.float64]) -> float:
-    """Of the mean rotation, in radians a sample, kept within the band."""
-    omega = math.atan2(state[_ROTATION_IM], state[_ROTATION_RE])
-    return float(min(max(omega, settings[_LOWEST]), settings[_HIGHEST]))
-
-
-@compiled(KERNEL)
-def phase_kernel(
-    samples: NDArray[np.float32],
-    times_s: NDArray[np.float64],
-    flags: NDArray[np.uint8],
-    settings: NDArray[np.float64],
-    state: NDArray[np.float64],
-    out: NDArray[np.float64],
-) -> int:
-    """See `Phase`. Angles are in radians, frequencies in radians a sample."""
-    column = int(settings[_COLUMN])
-    model = settings[_MODEL:_NOTCH]
-    hum = settings[_NOTCH:]
-    oscillator = state[_OSCILLATOR:_NOTCH_STATE]
-    hum_state = state[_NOTCH_STATE:]
-    omega = _frequency(settings, state)
-    n_found = 0
-    for i in range(samples.shape[0]):
-        value = float(samples[i, column])
-        if state[_SEEN] == 0.0:
-            settle(hum, hum_state, value)
-            oscillator[DRIFT] = value
-        state[_SEEN] = 1.0
-        before_re, before_im = oscillator[RE], oscillator[IM]
-        track(model, oscillator, filtered(hum, hum_state, value))
-
-        to_re, to_im = response(model, omega)
-        through_notch = filter_response(hum, omega)
-        to_re *= through_notch
-        to_im *= through_notch
-        before = phasor(to_re, to_im, before_re, before_im)
-        now = phasor(to_re, to_im, oscillator[RE], oscillator[IM])
-        amplitude_uv = abs(now)
-        if amplitude_uv >= settings[_GATE] and flags[i] == 0:
-            _learn(settings, state, now * before.conjugate())
-            omega = _frequency(settings, state)
-
-        state[_LAST_TARGET] -= 1.0
-        # From the moment `lead` samples ahead to the nearest target, in samples.
-        turn = settings[_TARGET] - math.atan2(now.imag, now.real) - omega * settings[_LEAD]
-        remaining = (turn - 2.0 * math.pi * np.rint(turn / (2.0 * math.pi))) / omega
-        ahead = max(settings[_LEAD] + remaining, 0.0)
-        half_cycle = math.pi / omega
-        if (
-            amplitude_uv >= settings[_GATE]
-            and abs(remaining) < 1.0
-            and ahead - state[_LAST_TARGET] > half_cycle
-        ):
-            state[_LAST_TARGET] = ahead
-            target_s = times_s[i] + ahead * settings[_PERIOD_S]
-            n_found = announce(out, n_found, i, target_s, amplitude_uv)
-    return n_found

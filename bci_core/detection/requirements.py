@@ -6,16 +6,21 @@ from bci_core.chunk import StreamInfo
 from bci_core.errors import Problem
 
 
-def channel_problems(channel: str, info: StreamInfo) -> list[Problem]:
-    """The channel is one of the stream's."""
+def channel_problems(channel: str, info: StreamInfo, where: str = "channel") -> list[Problem]:
+    """The channel is one of the stream's. `where` is the key that names it."""
     if channel in info.channels:
         return []
     there = ", ".join(info.channels)
-    return [Problem("channel", f"no channel {channel!r} in {info.name!r}; it has: {there}")]
+    return [Problem(where, f"no channel {channel!r} in {info.name!r}; it has: {there}")]
 
 
-def band_problems(band_hz: tuple[float, float], info: StreamInfo) -> list[Problem]:
-    """The band is the right way up, above 0 Hz and below the Nyquist frequency."""
+def band_problems(
+    band_hz: tuple[float, float], info: StreamInfo, where: str = "band_hz"
+) -> list[Problem]:
+    """The band is the right way up, above 0 Hz and below the Nyquist frequency.
+
+    `where` is the key that names it.
+    """
     low_hz, high_hz = band_hz
     nyquist_hz = info.rate_hz / 2.0
     problems = []
@@ -31,7 +36,7 @@ def band_problems(band_hz: tuple[float, float], info: StreamInfo) -> list[Proble
             f"reaches {max(band_hz):g} Hz; it must end below {nyquist_hz:g} Hz, half the "
             f"sampling rate of {info.rate_hz:g} Hz"
         )
-    return [Problem("band_hz", problem) for problem in problems]
+    return [Problem(where, problem) for problem in problems]
 
 
 def lead_problems(lead_s: float) -> list[Problem]:

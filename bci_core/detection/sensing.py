@@ -1,4 +1,4 @@
-"""The monitor and a detector as one: samples in, detections with their vetoes out."""
+"""The monitor, a detector and a guard as one: samples in, detections with their vetoes out."""
 
 from dataclasses import replace
 
@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.contracts import Detector
-from bci_core.detection.compiled import MAX_ROWS, CompiledDetector
-from bci_core.detection.monitor import SampleCounts, SampleMonitor, veto_of
+from bci_core.detection.blanking_settings import BlankingSettings
+from bci_core.detection.compiled import MAX_ROWS, CompiledDetector, NoDetector
+from bci_core.detection.monitor import SampleCounts, SampleMonitor
+from bci_core.detection.monitor_flags import veto_of
 from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.events import Detection
 
@@ -22,50 +24,91 @@ class Sensing:
         Its kernel, if it has one, is run by the inlet without the interpreter.
     info : StreamInfo
     settings : MonitorSettings
+    guard : Detector, optional
+        Sees the same samples; what it finds is kept apart, in `alarms`.
+    blanking : BlankingSettings, optional
 
     Attributes
     ----------
-    compiled : CompiledDetector or None
-        The detector, when it has a kernel.
+    compiled, compiled_guard : CompiledDetector or None
+        Detector and guard, when both have a kernel; else both None.
     flags : ndarray, (MAX_ROWS,), uint8
         Where the hot path leaves the monitor's flags.
+    alarms : list of Detection
+        What the guard found in the samples of the last `update` or `collect`.
+
+    Raises
+    ------
+    ConfigError
+        The monitor is to watch for a tone that the stream cannot hold.
     """
 
-    def __init__(self, detector: Detector, info: StreamInfo, settings: MonitorSettings) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        info: StreamInfo,
+        settings: MonitorSettings,
+        guard: Detector | None = None,
+        blanking: BlankingSettings | None = None,
+    ) -> None:
         self.detector = detector
-        self.compiled = detector if isinstance(detector, CompiledDetector) else None
-        self.monitor = SampleMonitor(settings, info.rate_hz, detector.channels)
+        self.guard = guard or NoDetector()
+        self.compiled = self.compiled_guard = None
+        if isinstance(detector, CompiledDetector) and isinstance(self.guard, CompiledDetector):
+            self.compiled, self.compiled_guard = detector, self.guard
+        watched = tuple(dict.fromkeys((*detector.channels, *self.guard.channels)))
+        self.monitor = SampleMonitor(settings, info.rate_hz, watched, blanking)
         self.flags = np.zeros(MAX_ROWS, dtype=np.uint8)
+        self.alarms: list[Detection] = []
         self._seen = 0
 
     def update(self, chunk: Chunk) -> list[Detection]:
         """Monitor and detect on a chunk, which is left as it was."""
         samples = np.array(chunk.samples, dtype=np.float32, order="C")
         flags = self.monitor.update(samples, chunk.times_s)
-        found = self.detector.update(Chunk(samples, chunk.times_s, flags))
-        return self._vetoed(found, flags)
+        repaired = Chunk(samples, chunk.times_s, flags)
+        found = self._vetoed(self.detector.update(repaired), flags)
+        self.alarms = self._vetoed(self.guard.update(repaired), flags)
+        self._seen += len(flags)
+        return found
 
-    def collect(self, n_before: int, n_found: int, times_s: NDArray[np.float64]) -> list[Detection]:
-        """Take over what the hot path found with `compiled` and `monitor`.
+    def collect(
+        self, n_before: int, n_found: int, n_alarms: int, times_s: NDArray[np.float64]
+    ) -> list[Detection]:
+        """Take over what the hot path found with both kernels and the monitor's.
 
         Parameters
         ----------
         n_before : int
-            Samples of earlier blocks of this wait, which held no detection.
-        n_found : int
-            Rows of `compiled.out`.
+            Samples of earlier blocks of this wait, in which nothing was found.
+        n_found, n_alarms : int
+            Rows of `compiled.out` and of `compiled_guard.out`.
         times_s : ndarray
             Times of the last block; its flags are in `flags`.
         """
-        assert self.compiled is not None  # noqa: S101 - only an inlet with a kernel calls this
-        self.compiled.skip(n_before)
+        assert self.compiled is not None  # noqa: S101 - only an inlet with kernels calls this
+        assert self.compiled_guard is not None  # noqa: S101
         self._seen += n_before + len(times_s)
-        return self.compiled.collect(n_found, times_s, lambda row: veto_of(int(self.flags[row])))
+        for each in (self.compiled, self.compiled_guard):
+            each.skip(n_before)
+        self.alarms = self.compiled_guard.collect(n_alarms, times_s, self._veto)
+        return self.compiled.collect(n_found, times_s, self._veto)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Labels of what the detector knows at every sample, if anything."""
+        return tuple(getattr(self.detector, "outputs", ()))
+
+    def output(self) -> NDArray[np.float64]:
+        """Values of `outputs` after the last sample."""
+        values: NDArray[np.float64] = np.asarray(self.detector.output(), dtype=np.float64)  # type: ignore[attr-defined] # where there are outputs
+        return values
 
     def counts(self) -> SampleCounts:
         return self.monitor.counts()
 
+    def _veto(self, row: int) -> str:
+        return veto_of(int(self.flags[row]))
+
     def _vetoed(self, found: list[Detection], flags: NDArray[np.uint8]) -> list[Detection]:
-        start = self._seen
-        self._seen += len(flags)
-        return [replace(d, veto=veto_of(int(flags[d.sample_index - start]))) for d in found]
+        return [replace(d, veto=veto_of(int(flags[d.sample_index - self._seen]))) for d in found]

@@ -13,7 +13,7 @@ import psutil
 import pylsl
 
 from bci_core import registry
-from bci_core.config.rig import ORDER, PARTS, Part, Rig
+from bci_core.config.rig import ORDER, PARTS, Part, Rig, part_kind
 
 LIBRARIES = (
     "bokeh",
@@ -59,7 +59,11 @@ def provenance(rig: Rig) -> dict[str, Any]:
             "memory_mib": psutil.virtual_memory().total // 2**20,
         },
         "seeds": _seeds(rig),
-        "parts": {kind: _part(kind, getattr(rig, kind).name) for kind in PARTS},
+        "parts": {
+            section: _part(part_kind(section), part.name)
+            for section in PARTS
+            if (part := getattr(rig, section)) is not None
+        },
     }
 
 

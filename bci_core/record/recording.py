@@ -22,6 +22,7 @@ READERS = {
     ".csv": "bci_core.record.readers.brainflow_csv",
     ".edf": "bci_core.record.readers.edf",
     ".npz": "bci_core.record.readers.npz",
+    ".nwb": "bci_core.record.readers.nwb",
     ".tsv": "bci_core.record.readers.brainflow_csv",
     ".txt": "bci_core.record.readers.brainflow_csv",
     ".xdf": "bci_core.record.readers.xdf",
@@ -37,7 +38,7 @@ class Recording:
     Attributes
     ----------
     samples : ndarray, (n_samples, n_channels), float32, C-contiguous
-        Microvolts, all finite.
+        Microvolts, all finite unless it was read with `keep_not_finite`.
     ticks : ndarray, (n_samples,), int64
         When each sample was taken, in sampling periods after the first. Counts up
         by one, and skips where the recording says that samples were lost.
@@ -109,14 +110,15 @@ def read_recording(
     uv_per_count: float | None = None,
     board: str | None = None,
     stream: str | None = None,
+    keep_not_finite: bool = False,
 ) -> Recording:
     """Read a recording; the suffix of the file says how.
 
     Parameters
     ----------
     path : path
-        ``.edf``, ``.bdf``, ``.xdf``, ``.npz``, or the ``.csv`` / ``.tsv`` / ``.txt``
-        that BrainFlow writes.
+        ``.edf``, ``.bdf``, ``.xdf``, ``.npz``, ``.nwb``, or the ``.csv`` / ``.tsv`` /
+        ``.txt`` that BrainFlow writes.
     unit : str, optional
         Unit of the values where the file does not say: uV, mV, V or nV.
     channels : sequence of str, optional
@@ -126,7 +128,10 @@ def read_recording(
     board : str, optional
         BrainFlow name of the board that wrote a ``.csv``: the file does not say.
     stream : str, optional
-        Name of the stream, for an ``.xdf`` with more than one that is sampled.
+        Name of the stream, for an ``.xdf`` with more than one that is sampled; of the
+        electrical series, for an ``.nwb``.
+    keep_not_finite : bool
+        Let NaN and infinities through, for whoever has a monitor that deals with them.
 
     Raises
     ------
@@ -143,7 +148,8 @@ def read_recording(
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror or error})") from error
     samples = _microvolts(raw, path, unit, uv_per_count)
-    _check_finite(samples, raw, path)
+    if not keep_not_finite:
+        _check_finite(samples, raw, path)
     recording = Recording(
         samples=samples,
         ticks=np.arange(len(samples)) if raw.ticks is None else raw.ticks,

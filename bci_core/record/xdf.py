@@ -9,7 +9,7 @@ import logging
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -60,6 +60,10 @@ class SessionRecording:
         The ``NAME-events`` stream.
     loop : dict of str to ndarray, (n_triggers,), float64
         The ``NAME-loop`` stream: its columns by label.
+    mask : dict of str to ndarray, (n_changes,), float64
+        The ``NAME-mask`` stream: its columns by label. Empty where there is none.
+    mask_s : ndarray, (n_changes,), float64
+        When each of its rows begins to hold, on the clock of the loop's machine.
     truncated_bytes : int
         Length of the unfinished chunk at the end, which was not read; 0 for a file
         that was closed.
@@ -74,6 +78,8 @@ class SessionRecording:
     loop: dict[str, NDArray[np.float64]]
     truncated_bytes: int = 0
     complaints: tuple[str, ...] = ()
+    mask: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    mask_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def read_session_xdf(path: Path, name: str | None = None) -> SessionRecording:
@@ -123,6 +129,7 @@ def read_session_xdf(path: Path, name: str | None = None) -> SessionRecording:
     stream = by_name[name]
     info = _info(name, stream)
     samples = np.asarray(stream["time_series"], dtype=np.float32).reshape(-1, len(info.channels))
+    mask = _beside(by_name, name, "-mask")
     return SessionRecording(
         info=info,
         samples=np.ascontiguousarray(samples),
@@ -131,6 +138,8 @@ def read_session_xdf(path: Path, name: str | None = None) -> SessionRecording:
         loop=_columns(_beside(by_name, name, "-loop")),
         truncated_bytes=size - end,
         complaints=tuple(complaints),
+        mask=_columns(mask),
+        mask_s=np.zeros(0) if mask is None else np.asarray(mask["time_stamps"], dtype=np.float64),
     )
 
 

@@ -7,14 +7,14 @@ import numpy as np
 
 from bci_core.events import Outcome
 from bci_core.report.evidence import Evidence
-from bci_core.report.phase_truth import (
+from bci_core.report.trace import Floats, column
+from bci_core.scoring.phase_truth import (
     FITTED_SINE,
     CircularMean,
     TruePhase,
     circular_mean,
     true_phase,
 )
-from bci_core.report.trace import Floats, column
 
 
 @dataclass(frozen=True, slots=True)

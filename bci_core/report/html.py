@@ -1,21 +1,19 @@
 """The report for people: one file that needs nothing else, and no network."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from importlib.resources import files as package_files
-from math import isfinite
+from collections.abc import Mapping
 from typing import Any
 
 from bokeh.embed import components
-from bokeh.resources import Resources
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from bci_core.report.achieved_phase import achieved_phase
+from bci_core.report.audit_pictures import audit_pictures
 from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
-from bci_core.report.figures import amounts, latency, phase, raster
+from bci_core.report.figures import amounts, events, latency, phase, raster
 from bci_core.report.latency import DEVICE, ONSET_ERROR, RESPONSE, STAGES
 from bci_core.report.summary import summary_of, write_text
+from bci_core.report.template import bokeh_scripts, environment, resource, words
 from bci_core.report.trace import Trace
 
 _MOST_EVENTS = 200
@@ -49,8 +47,9 @@ def write_report(
 def render(evidence: Evidence, summary: Mapping[str, Any]) -> str:
     """The page. Whatever comes from files is escaped by the template."""
     told = evidence.trace
-    script, figures = _figures(evidence, summary)
-    page = _environment().from_string(_resource("page.html"))
+    audited = audit_pictures(evidence, summary["audit"])
+    script, figures = _figures(evidence, summary, audited)
+    page = environment().from_string(resource("page.html"))
     return page.render(
         s=summary,
         title=told.name or evidence.folder,
@@ -69,13 +68,25 @@ def render(evidence: Evidence, summary: Mapping[str, Any]) -> str:
         rig_sha256=told.start.get("rig_sha256", "unknown"),
         provenance=_flat(evidence.provenance),
         figures=figures,
+        audited=[
+            ("Missed", [name for name in audited if name.startswith("missed")]),
+            ("Invented", [name for name in audited if name.startswith("invented")]),
+        ],
+        event_keys={
+            "missed": events.MARKED,
+            "found": events.FOUND,
+            "invented": events.FALSE_ALARM,
+            "band": events.IN_BAND,
+        },
         script=script,
-        css=Markup(_resource("page.css")),  # noqa: S704 - our own file
-        bokeh=Markup("\n".join(_bokeh().js_raw)),  # noqa: S704 - bokeh's own files
+        css=Markup(resource("page.css")),  # noqa: S704 - our own file
+        bokeh=bokeh_scripts(),
     )
 
 
-def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> tuple[Markup, dict[str, Markup]]:
+def _figures(
+    evidence: Evidence, summary: Mapping[str, Any], audited: Mapping[str, Any]
+) -> tuple[Markup, dict[str, Markup]]:
     limits = summary["budget"]["limits"]
     achieved = achieved_phase(evidence)
     made = {
@@ -88,21 +99,12 @@ def _figures(evidence: Evidence, summary: Mapping[str, Any]) -> tuple[Markup, di
         "charge": amounts.charge(evidence),
         "memory": amounts.memory(evidence),
     }
-    drawn = {name: plot for name, plot in made.items() if plot is not None}
+    drawn = {name: plot for name, plot in made.items() if plot is not None} | dict(audited)
     if not drawn:
         return Markup(), {}
     script, divs = components(drawn)
     # Bokeh escapes what goes into its JSON.
     return Markup(script), {name: Markup(div) for name, div in divs.items()}  # noqa: S704
-
-
-def _bokeh() -> Resources:
-    """Only the core of BokehJS: no widgets, tables, WebGL or MathJax."""
-    return Resources(mode="inline", components=["bokeh"])
-
-
-def _resource(name: str) -> str:
-    return (package_files("bci_core.report") / name).read_text("utf-8")
 
 
 def _tone(summary: Mapping[str, Any]) -> str:
@@ -147,7 +149,7 @@ def _latency_rows(latency_ms: Mapping[str, Mapping[str, Any]]) -> list[dict[str,
         drawn = kind != "aside" and q["p99"] is not None and scale > 0.0
         rows.append(
             {
-                "name": _words(key),
+                "name": words(key),
                 "about": text,
                 "kind": kind,
                 "q": q,
@@ -185,46 +187,3 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((name, str(value)))
     return rows
-
-
-def _environment() -> Environment:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    filters: dict[str, Callable[..., str]] = {
-        "ms": lambda x: _known(x, lambda v: f"{v:.3g} ms" if v < 100 else f"{v:.0f} ms"),
-        "bare_ms": lambda x: _known(x, lambda v: f"{v:.3f}"),
-        "number": lambda x, digits: _known(x, lambda v: f"{v:.{digits}f}"),
-        "signed": lambda x, digits: _known(x, lambda v: f"{v:+.{digits}f}".replace("-", "−")),
-        "general": lambda x, digits=4: _known(x, lambda v: f"{v:.{digits}g}"),
-        "unit": _unit,
-        "words": _words,
-        "seconds": lambda x: _known(x, _duration),
-    }
-    environment.filters.update(filters)
-    return environment
-
-
-def _known(value: Any, write: Callable[[float], str]) -> str:
-    """A number as text, and a dash for one that is not there."""
-    if isinstance(value, (int, float)) and isfinite(value):
-        return write(float(value))
-    return "–"
-
-
-def _words(key: str) -> str:
-    """A key of the summary as people say it."""
-    words = key.removesuffix("_ms").replace("_to_", " → ").replace("_", " ")
-    return words.replace("p999", "p99.9")
-
-
-def _unit(text: str) -> str:
-    """As printed: the ledger keeps to ASCII."""
-    for plain, printed in (("log10", "log₁₀"), ("uC", "µC"), ("uA", "µA"), ("^2", "²")):
-        text = text.replace(plain, printed)
-    return text.replace("cm2", "cm²")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120.0:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s"

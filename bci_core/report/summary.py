@@ -11,6 +11,7 @@ import numpy as np
 from bci_core.errors import SessionError
 from bci_core.events import Outcome
 from bci_core.report.achieved_phase import achieved_phase
+from bci_core.report.audit import audit
 from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
 from bci_core.report.latency import judge, quantiles, stage_times_ms
 from bci_core.report.timeline import Data, number
@@ -74,6 +75,7 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
     told = evidence.trace
     latency_ms = {key: quantiles(values) for key, values in stage_times_ms(told).items()}
     phase = achieved_phase(evidence)
+    audited, why_no_audit = audit(evidence)
     status, reason = _ending(told)
     samples, lost = _samples(evidence)
     return {
@@ -87,9 +89,13 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "samples": samples,
         "samples_lost": lost,
         "sample_faults": {
-            key: told.samples.get(key) for key in ("gaps", "not_finite", "flat", "railed")
-        },
+            key: told.samples.get(key)
+            for key in ("gaps", "not_finite", "flat", "railed", "line_noise", "lead_off", "blanked")
+        }
+        | {key: told.samples.get(key, 0) for key in ("blank_overflow", "mask_overflow")},
         "detections": told.n_detections,
+        "ends": told.n_ends,
+        "guard": told.n_guard,
         "triggers": len(told.triggers),
         "delivered": len(told.with_outcome(Outcome.DELIVERED)),
         "sham": len(told.with_outcome(Outcome.SHAM)),
@@ -100,6 +106,8 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "latency_ms": latency_ms,
         "budget": judge(evidence.section("budget"), latency_ms),
         "phase": phase.figures() if phase is not None else None,
+        "audit": audited.figures() if audited is not None else None,
+        "audit_reason": why_no_audit or None,
         "charge_uc": float(np.nansum(column(told.outcomes, "charge_uc"))),
         "safety": {
             "worst_case": [{**use, "used": used_fraction(use)} for use in told.worst_case],

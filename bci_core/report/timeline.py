@@ -23,6 +23,7 @@ ALARMING = frozenset(
 
 _ELSEWHERE = frozenset(
     {
+        "blank",
         "decision",
         "delivery",
         "limit.worst_case",

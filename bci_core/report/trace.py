@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bci_core.events import Outcome, Verdict
+from bci_core.events import EventKind, Outcome, Verdict
 from bci_core.record.ledger import LedgerRow
 from bci_core.report.timeline import ArmedSpan, Data, Event, armed_spans, number, timeline
 
@@ -39,6 +39,10 @@ class Trace:
         ``lsl_s`` and ``rss_kib`` of the loop's process.
     samples : mapping
         The last counts of the sample monitor.
+    blanks : sequence of (float, float)
+        Start and end, in sample time, of what was blanked for a stimulus.
+    alarms : sequence of mapping
+        What the guard found.
     worst_case, overrides : sequence of mapping
         Uses of the safety limits, and the limits that were loosened.
     """
@@ -55,6 +59,8 @@ class Trace:
     events: Sequence[Event]
     memory: Sequence[Data]
     samples: Data
+    blanks: Sequence[tuple[float, float]]
+    alarms: Sequence[Data]
     worst_case: Sequence[Data]
     overrides: Sequence[Data]
 
@@ -80,7 +86,18 @@ class Trace:
 
     @property
     def n_detections(self) -> int:
-        return len({decision.get("sample_index") for decision in self.decisions})
+        begun = (d for d in self.decisions if d.get("kind") != EventKind.END)
+        return len({decision.get("sample_index") for decision in begun})
+
+    @property
+    def n_ends(self) -> int:
+        """Ends of events that the detector told of."""
+        return sum(decision.get("kind") == EventKind.END for decision in self.decisions)
+
+    @property
+    def n_guard(self) -> int:
+        """Onsets that the guard found."""
+        return sum(alarm.get("kind") == EventKind.ONSET for alarm in self.alarms)
 
     @property
     def triggers(self) -> list[Data]:
@@ -145,6 +162,8 @@ def trace(rows: Iterable[LedgerRow]) -> Trace:
         events=timeline(rows),
         memory=by_event.get("memory", []),
         samples=last("samples"),
+        blanks=_blanks(by_event.get("blank", [])),
+        alarms=by_event.get("guard", []),
         worst_case=[use for data in by_event.get("limit.worst_case", []) for use in data["uses"]],
         overrides=_overrides(by_event.get("safety.override", [])),
     )
@@ -182,6 +201,12 @@ def _contradictions(by_event: Mapping[str, list[Data]]) -> list[int]:
         and loop.get("outcome") != Outcome.UNKNOWN
         and any(loop.get(key) != delivery.get(key) for key in _TOLD_TWICE)
     ]
+
+
+def _blanks(rows: Sequence[Data]) -> list[tuple[float, float]]:
+    """What was said last of each stimulus holds."""
+    last = {row.get("seq"): (number(row.get("start_s")), number(row.get("end_s"))) for row in rows}
+    return sorted((start_s, end_s) for start_s, end_s in last.values() if end_s > start_s)
 
 
 def _overrides(found: Sequence[Data]) -> list[Data]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bci_core import registry
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
-from bci_core.config.rig import Rig
+from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier, Detector, StimProtocol, Stimulator, StimulatorLink
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
@@ -35,9 +35,17 @@ def amplifier(rig: Rig, clock: Clock) -> Amplifier:
 
 def detector(rig: Rig, info: StreamInfo, lead_s: float) -> Detector:
     """The rig's detector for a stream; `lead_s` as measured."""
-    part = registry.load("detector", rig.detector.name)
-    made: Detector = part(rig.detector.settings, info, lead_s)
-    return made
+    return _detector(rig.detector, info, lead_s)
+
+
+def guard(rig: Rig, info: StreamInfo, lead_s: float) -> Detector | None:
+    """The rig's guard for a stream, if it has one."""
+    return None if rig.guard is None else _detector(rig.guard, info, lead_s)
+
+
+def outputs(rig: Rig, info: StreamInfo) -> tuple[str, ...]:
+    """Labels of what the rig's detector will publish at every sample, if anything."""
+    return tuple(getattr(detector(rig, info, CHECK_LEAD_S), "outputs", ()))
 
 
 def stimulator(rig: Rig) -> Stimulator:
@@ -53,10 +61,11 @@ def protocol(rig: Rig) -> StimProtocol:
 
 
 def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
-    """Monitor and detector for a stream."""
+    """Monitor, detector and guard for a stream."""
     from bci_core.detection.sensing import Sensing
 
-    return Sensing(detector(rig, info, lead_s), info, rig.monitor)
+    watching, guarding = detector(rig, info, lead_s), guard(rig, info, lead_s)
+    return Sensing(watching, info, rig.monitor, guarding, rig.blanking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +77,13 @@ class Wired:
     protocol: StimProtocol
 
 
-def wire(rig: Rig, link: StimulatorLink, arming: Arming) -> Wired:
-    """Policy, protocol and gate around a link."""
+def wire(rig: Rig, link: StimulatorLink, arming: Arming, clock_offset_s: float = 0.0) -> Wired:
+    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it."""
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
     gate = SafetyGate(envelope, proto.programs(), link, arming)
-    return Wired(ClosedLoop(StandardPolicy(rig.policy), proto, gate), gate, proto)
+    loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s)
+    return Wired(loop, gate, proto)
 
 
 def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
@@ -87,32 +97,55 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
     Raises
     ------
     ConfigError
-        With every mistake: the amplifier's, the detector's, the program's.
+        With every mistake: the amplifier's, the detectors', the monitor's, the program's.
     """
     problems: list[Problem] = []
     info: StreamInfo | None = None
     try:
         info = amplifier(rig, clock).describe()
-        detector(rig, info, CHECK_LEAD_S)
-    except ConfigError as error:
-        problems += [Problem(_below("detector", p.where), p.message) for p in error.problems]
     except BciError as error:
-        problems.append(Problem("amplifier" if info is None else "detector", str(error)))
+        problems += _problems("amplifier", error)
+    else:
+        problems += _sensing_problems(rig, info)
     try:
         programs = protocol(rig).programs()
         check_programs(programs, SafetyEnvelope.from_settings(rig.safety))
-    except ConfigError as error:
-        problems += [Problem(_below("safety", p.where), p.message) for p in error.problems]
     except BciError as error:
-        problems.append(Problem("safety", str(error)))
+        problems += _problems("safety", error)
     else:
         try:
             stimulator(rig).load(programs)
         except BciError as error:
-            problems.append(Problem("stimulator", str(error)))
+            problems += _problems("stimulator", error)
     if problems or info is None:
         raise ConfigError(source, problems)
     return info
+
+
+def _detector(part: Part, info: StreamInfo, lead_s: float) -> Detector:
+    made: Detector = registry.load("detector", part.name)(part.settings, info, lead_s)
+    return made
+
+
+def _sensing_problems(rig: Rig, info: StreamInfo) -> list[Problem]:
+    from bci_core.detection.monitor_channel import watch_problems
+
+    problems = [
+        Problem(_below("monitor", p.where), p.message)
+        for p in watch_problems(rig.monitor, info.rate_hz)
+    ]
+    for section, make in (("detector", detector), ("guard", guard)):
+        try:
+            make(rig, info, CHECK_LEAD_S)
+        except BciError as error:
+            problems += _problems(section, error)
+    return problems
+
+
+def _problems(section: str, error: BciError) -> list[Problem]:
+    if isinstance(error, ConfigError):
+        return [Problem(_below(section, p.where), p.message) for p in error.problems]
+    return [Problem(section, str(error))]
 
 
 def _below(section: str, where: str) -> str:

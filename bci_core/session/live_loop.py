@@ -1,7 +1,7 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,17 @@ import numpy as np
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
-from bci_core.control.journal import Journal
+from bci_core.control.blanking import Blanking
+from bci_core.control.journal import Journal, Row
+from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError
-from bci_core.events import Delivery, Situation
+from bci_core.events import Delivery, Detection, EventKind, Situation
 from bci_core.safety.arming import Arming, ArmingState
 from bci_core.session import build
 
 if TYPE_CHECKING:
     # Compiled code takes long to import; `build` does it when a loop is made.
+    from bci_core.detection.monitor import SampleCounts
     from bci_core.detection.sensing import Sensing
 
 SLICE_S = 0.005
@@ -32,6 +35,15 @@ LEAD_MARGIN_S = 0.008
 DRAIN_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class SampleStreams:
+    """Where the loop publishes what it makes of the samples; see `Publishing`."""
+
+    mask: Row
+    outputs: Row
+    labels: Sequence[str] = ()
+
+
 class LiveLoop:
     """Connects, measures the path, builds the loop around what was measured, and runs it.
 
@@ -41,6 +53,7 @@ class LiveLoop:
     inlet : LslInlet
     link : CommandLink
     journal : Journal
+    streams : SampleStreams
     emit : callable (event, data)
         Takes a ledger row.
     clock : Clock
@@ -59,6 +72,7 @@ class LiveLoop:
         inlet: Any,
         link: Any,
         journal: Journal,
+        streams: SampleStreams,
         emit: Callable[[str, dict[str, Any]], None],
         clock: Clock,
         same_machine: bool = True,
@@ -70,15 +84,21 @@ class LiveLoop:
         self._emit = emit
         self._clock = clock
         self.arming = Arming(rig.arming)
-        wired = build.wire(rig, link, self.arming)
+        self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
+        wired = build.wire(rig, link, self.arming, self._offset_s)
         self._loop, self._gate = wired.loop, wired.gate
         capabilities = link.load(wired.protocol.programs())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
         path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
         lead_s = float(path_s) + capabilities.max_command_latency_s + LEAD_MARGIN_S
-        self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
         self.sensing = build.sensing(rig, inlet.info, lead_s)
+        self._blanking = Blanking(
+            rig.blanking, wired.protocol.programs(), self.sensing.monitor, emit, self._offset_s
+        )
+        self._publishing = Publishing(
+            self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s
+        )
         self._first_sample_s = nan
         self._disarmed = "resting"
         self._ready = {
@@ -97,7 +117,8 @@ class LiveLoop:
         while len(ages_s) < MEASURE_BLOCKS and self._clock.now_s() < until_s:
             chunk = self._inlet.read(SLICE_S)
             if chunk is not None:
-                ages_s.append(self._inlet.received_s() - float(chunk.times_s[-1]))
+                sampled_s = float(chunk.times_s[-1]) + self._offset_s
+                ages_s.append(self._inlet.received_s() - sampled_s)
         if not ages_s:
             raise RunError(
                 f"stream {self._inlet.info.name!r} gave no sample within {MEASURE_S:g} s; "
@@ -121,14 +142,18 @@ class LiveLoop:
             # Old samples that still come in are no sign of life.
             if now_s - (wake.last_sample_s + self._offset_s) <= self.rig.arming.stale_after_s:
                 self.arming.samples(now_s)
+        self._heed(wake.alarms)
         for detection in wake.detections:
             now_s = self._clock.now_s()
             disarmed = self.arming.check(now_s)
             situation = Situation(wake.received_s, wake.detected_s, now_s, disarmed)
             act = self._loop.act(detection, situation)
             self.journal.note_act(act, now_s)
+            self._blanking.note_act(act)
         self._listen()
         self._keep_house()
+        if wake.n_samples:
+            self._publishing.publish()
 
     def arm(self, actor: str) -> str:
         """Arm gate and device; why not, or ""."""
@@ -183,11 +208,23 @@ class LiveLoop:
         self._link.close()
         self._inlet.close()
 
+    def _heed(self, alarms: Sequence[Detection]) -> None:
+        """An onset of the guard ends stimulation for good, before anything else is done."""
+        for alarm in alarms:
+            now_s = self._clock.now_s()
+            if alarm.kind is EventKind.ONSET:
+                reason = f"guard:{guard_name(self.rig)}"
+                self.arming.latch(reason, now_s)
+                self.disarm(reason)
+                self._tell_transitions()
+            self.journal.note_guard(alarm, guard_name(self.rig), now_s)
+
     def _listen(self) -> None:
         for answer in self._link.poll():
             self.journal.note(answer)
             if isinstance(answer, Delivery):
                 self._gate.note(answer)
+                self._blanking.note(answer)
 
     def _keep_house(self) -> None:
         if self._disarmed:
@@ -204,6 +241,11 @@ class LiveLoop:
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):
             self._emit(event, data)
+
+
+def guard_name(rig: Rig) -> str:
+    """Of the rig's guard, "" where there is none."""
+    return rig.guard.name if rig.guard else ""
 
 
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
@@ -228,12 +270,20 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
     return {
         "samples": counts.samples,
         "lost": counts.lost,
+        "sample_faults": faults_of(counts),
         "detections": journal.counts["detections"],
         "delivered": journal.counts["delivered"],
         "sham": journal.counts["sham"],
         "refused": dict(journal.refused),
         "disarmed": disarmed,
     }
+
+
+def faults_of(counts: "SampleCounts") -> dict[str, int]:
+    """What the monitor has found wrong so far, without what it has not."""
+    told = asdict(counts)
+    del told["samples"], told["lost"]
+    return {fault: number for fault, number in told.items() if number}
 
 
 def _quantiles(values_s: Any) -> dict[str, float]:

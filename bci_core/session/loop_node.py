@@ -1,17 +1,19 @@
 """The loop as a process: takes orders from the supervisor, hands it rows for the ledger."""
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bci_core import registry
 from bci_core.clock import Clock
 from bci_core.config.load import load_rig
-from bci_core.control.journal import LAST_MARKER, ROW, Journal
+from bci_core.control.journal import LAST_MARKER, MASK, ROW, Journal
+from bci_core.control.publishing import output_channels
 from bci_core.errors import BciError
 from bci_core.session.channel import Channel, Message
 from bci_core.session.folder import LIFELINE
-from bci_core.session.live_loop import LiveLoop
+from bci_core.session.live_loop import LiveLoop, SampleStreams
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
 
 STATUS_EVERY_S = 0.25
@@ -34,22 +36,36 @@ class LoopNode:
     channel : Channel
         To the supervisor. When it closes, the loop disarms and ends.
     clock : Clock
+    outputs : sequence of str
+        Labels of what the rig's detector publishes at every sample.
     """
 
-    def __init__(self, rig_path: str, session_id: str, channel: Channel, clock: Clock) -> None:
+    def __init__(
+        self,
+        rig_path: str,
+        session_id: str,
+        channel: Channel,
+        clock: Clock,
+        outputs: Sequence[str] = (),
+    ) -> None:
         self._rig_path = rig_path
         self._channel = channel
         self._clock = clock
         # Only the name yet: the recorder can find these outlets while the rest is imported.
         name = load_rig(rig_path, ()).name
-        labels, units = zip(*ROW, strict=True)
         self._events = registry.load("transport", "event_outlet")(
             f"{name}-events", f"{session_id}-events"
         )
-        self._rows = registry.load("transport", "row_outlet")(
-            f"{name}-loop", f"{session_id}-loop", labels, units
+        row_outlet = registry.load("transport", "row_outlet")
+
+        def rows(stream: str, labels: Sequence[str], units: Sequence[str]) -> Any:
+            return row_outlet(f"{name}-{stream}", f"{session_id}-{stream}", labels, units)
+
+        self._journal = Journal(
+            self._emit, self._events.push, rows("loop", *zip(*ROW, strict=True)).push
         )
-        self._journal = Journal(self._emit, self._events.push, self._rows.push)
+        values = rows("detector", *output_channels(outputs)).push if outputs else _nobody
+        self._streams = SampleStreams(rows("mask", *zip(*MASK, strict=True)).push, values, outputs)
         self._live: LiveLoop | None = None
         self._running = False
         self._ending = False
@@ -63,7 +79,7 @@ class LoopNode:
         status, why = 0, ""
         try:
             self._inlet_class = registry.load("transport", "inlet")
-            self._rig = load_rig(self._rig_path, ("detector", "protocol"))
+            self._rig = load_rig(self._rig_path, ("detector", "guard", "protocol"))
             while not self._ending:
                 if self._live is None or not self._running:
                     self._obey(self._channel.wait(0.1))
@@ -122,6 +138,7 @@ class LoopNode:
             inlet,
             link,
             self._journal,
+            self._streams,
             self._emit,
             self._clock,
             order["same_machine"],
@@ -159,3 +176,7 @@ class LoopNode:
             self._channel.flush()
             if any(order["do"] == "close" for order in self._channel.wait(0.05)):
                 break
+
+
+def _nobody(_values: Any, _when_s: float) -> None:
+    """Where outputs go of a detector that has none."""

@@ -32,8 +32,9 @@ def run_node(role: str, *arguments: str) -> int:
     role : str
         Of `ROLES`.
     arguments : str
-        Path of the rig, session id and, for the stimulator, path of its keys; or nothing,
-        to have them from the first order.
+        Path of the rig, session id, and for the stimulator the path of its keys, for the
+        loop the labels of its detector's outputs; or nothing, to have them from the first
+        order.
     """
     # Ctrl-C belongs to the supervisor, which disarms before it ends anything.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -54,7 +55,7 @@ def run_node(role: str, *arguments: str) -> int:
     return _run(role, channel, *order["arguments"])
 
 
-def _run(role: str, channel: Channel, rig_path: str, session_id: str, keys_path: str = "") -> int:
+def _run(role: str, channel: Channel, rig_path: str, session_id: str, *more: str) -> int:
     clock = LslClock()
     if role == "amplifier":
         from bci_core.session.amplifier_node import run_amplifier
@@ -63,10 +64,10 @@ def _run(role: str, channel: Channel, rig_path: str, session_id: str, keys_path:
     if role == "stimulator":
         from bci_core.session.stimulator_node import run_stimulator
 
-        return run_stimulator(load_rig(rig_path, ("stimulator",)), keys_path, channel, clock)
+        return run_stimulator(load_rig(rig_path, ("stimulator",)), "".join(more), channel, clock)
     from bci_core.session.loop_node import LoopNode
 
-    return LoopNode(rig_path, session_id, channel, clock).run()
+    return LoopNode(rig_path, session_id, channel, clock, [each for each in more if each]).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

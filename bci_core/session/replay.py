@@ -1,16 +1,20 @@
 """Deciding a recorded session again: same samples, same loop, same decisions."""
 
+import sys
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
+from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
-from bci_core.control.journal import decision_rows
+from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
 from bci_core.events import Acceptance, Delivery, Detection, Situation, Trigger
 from bci_core.record.ledger import read_ledger
@@ -19,9 +23,12 @@ from bci_core.record.xdf import read_session_xdf
 from bci_core.safety.arming import Arming, ArmingSettings
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
+from bci_core.session.live_loop import guard_name
 from bci_core.stimulus import StimProgram
 
 CHUNK = 256
+BEYOND = "beyond the ledger"
+"""Where a ledger that was cut off has no more to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +114,9 @@ class RecordedLink:
 def replay_session(folder: SessionFolder) -> ReplayResult:
     """Run the recorded samples through the loop and compare every decision.
 
-    The detector sees the samples only; policy and gate see what they saw then: the
-    recorded times and whether the session was armed.
+    The detectors see the samples, and the blanks that were laid over them; policy and gate
+    see what they saw then: the recorded times and whether the session was armed. What the
+    guard found is compared as well.
 
     Raises
     ------
@@ -120,47 +128,102 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
     rig = load_rig(str(folder.rig))
     ledger = read_ledger(folder.ledger)
     ready = _one(ledger, "loop.ready", folder)
-    recorded = [row.data for row in ledger if row.event == "decision"]
     recording = read_session_xdf(folder.xdf, ready["stream"]["name"])
     first = int(np.searchsorted(recording.times_s, ready["first_sample_s"]))
     if first >= len(recording.times_s) or recording.times_s[first] != ready["first_sample_s"]:
         raise SessionError(
             f"{folder.xdf}: the loop's first sample, at {ready['first_sample_s']!r} s, is not in it"
         )
-    counts = [row.data["samples"] for row in ledger if row.event == "samples"]
-    last = first + counts[0] if counts else len(recording.times_s)
+    replay = _Replay(rig, ready, ledger)
+    last = first + replay.n_samples if replay.complete else len(recording.times_s)
     samples = np.ascontiguousarray(recording.samples[first:last], dtype=np.float32)
     times_s = np.ascontiguousarray(recording.times_s[first:last])
-    stream = ready["stream"]
-    info = StreamInfo(rig.name, stream["rate_hz"], tuple(stream["channels"]), "replay")
-    sensing = build.sensing(rig, info, ready["lead_s"])
-    arming = RecordedArming(rig.arming)
-    loop = build.wire(rig, RecordedLink(), arming).loop
+    difference = replay.run(samples, times_s)
+    recorded_s = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
+    return ReplayResult(
+        len(replay.decisions), replay.made, difference, recorded_s, clock.now_s() - begun_s
+    )
 
-    made = 0
-    difference = ""
-    for start in range(0, len(times_s), CHUNK):
-        chunk = Chunk(samples[start : start + CHUNK], times_s[start : start + CHUNK])
-        for detection in sensing.update(chunk):
-            if made == len(recorded):
-                difference = _unrecorded(detection, complete=bool(counts))
-                break
-            was = recorded[made]
-            arming.disarmed = was["disarmed"]
+
+class _Replay:
+    """The loop of a session once more, beside what its ledger says."""
+
+    def __init__(self, rig: Rig, ready: dict[str, Any], ledger: list[LedgerRow]) -> None:
+        told: dict[str, list[dict[str, Any]]] = {}
+        for row in ledger:
+            told.setdefault(row.event, []).append(dict(row.data))
+        self.decisions = told.get("decision", [])
+        self.made = 0
+        self._alarms = told.get("guard", [])
+        self._alarms_made = 0
+        self._blanks = deque(told.get("blank", []))
+        counts = told.get("samples", [])
+        self.complete = bool(counts)
+        self.n_samples = int(counts[0]["samples"]) if counts else 0
+        stream = ready["stream"]
+        info = StreamInfo(rig.name, stream["rate_hz"], tuple(stream["channels"]), "replay")
+        self._guard = guard_name(rig)
+        self._sensing = build.sensing(rig, info, ready["lead_s"])
+        self._arming = RecordedArming(rig.arming)
+        offset_s = float(ready.get("clock_offset_s") or 0.0)
+        self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+
+    def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
+        """The first difference, or ""."""
+        start = 0
+        while start < len(times_s):
+            stop = min(start + CHUNK, len(times_s), self._lay_blanks(start))
+            found = self._sensing.update(Chunk(samples[start:stop], times_s[start:stop]))
+            difference = self._decisions_differ(found) or self._alarms_differ()
+            if difference:
+                return "" if difference == BEYOND else difference
+            start = stop
+        if self.made < len(self.decisions):
+            which = f"decision {self.made + 1} of {len(self.decisions)}"
+            return f"{which} was recorded, and not made again"
+        if self._alarms_made < len(self._alarms):
+            return f"the guard's row {self._alarms_made + 1} was recorded, and not made again"
+        return ""
+
+    def _lay_blanks(self, sample: int) -> int:
+        """Lay those that held from this sample on; the sample from which the next one did."""
+        while self._blanks and self._blanks[0]["at_sample"] <= sample:
+            blank = self._blanks.popleft()
+            self._sensing.monitor.blank(blank["seq"], blank["start_s"], blank["end_s"])
+        return int(self._blanks[0]["at_sample"]) if self._blanks else sys.maxsize
+
+    def _alarms_differ(self) -> str:
+        for alarm in self._sensing.alarms:
+            if self._alarms_made == len(self._alarms):
+                return self._unrecorded(alarm, "found by the guard")
+            was = self._alarms[self._alarms_made : self._alarms_made + 1]
+            difference = _compare([guard_row(alarm, self._guard)], was)
+            if difference:
+                return difference
+            self._alarms_made += 1
+        return ""
+
+    def _decisions_differ(self, found: list[Detection]) -> str:
+        for detection in found:
+            if self.made >= len(self.decisions):
+                return self._unrecorded(detection, "detected")
+            was = self.decisions[self.made]
+            self._arming.disarmed = was["disarmed"]
             situation = Situation(
                 was["received_s"], was["detected_s"], was["now_s"], was["disarmed"]
             )
-            now = decision_rows(loop.act(detection, situation))
-            difference = _compare(now, recorded[made : made + len(now)])
+            now = decision_rows(self._loop.act(detection, situation))
+            difference = _compare(now, self.decisions[self.made : self.made + len(now)])
             if difference:
-                break
-            made += len(now)
-        if difference or made > len(recorded):
-            break
-    if not difference and made < len(recorded):
-        difference = f"decision {made + 1} of {len(recorded)} was recorded, and not made again"
-    recorded_s = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
-    return ReplayResult(len(recorded), made, difference, recorded_s, clock.now_s() - begun_s)
+                return difference
+            self.made += len(now)
+        return ""
+
+    def _unrecorded(self, detection: Detection, how: str) -> str:
+        # What a killed session did last may not have reached its ledger.
+        if not self.complete:
+            return BEYOND
+        return f"sample {detection.sample_index}: {how} in the replay, not in the session"
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:
@@ -172,13 +235,6 @@ def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:
                     f"replayed as {value!r}"
                 )
     return "" if len(now) == len(then) else "a decision led to fewer triggers than replayed"
-
-
-def _unrecorded(detection: Detection, complete: bool) -> str:
-    # A killed session's last decisions may not have reached its ledger.
-    if not complete:
-        return ""
-    return f"sample {detection.sample_index}: detected in the replay, not in the session"
 
 
 def _one(ledger: list[LedgerRow], event: str, folder: SessionFolder) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bci_core import jit
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
@@ -56,11 +57,12 @@ def run_session(
         The rig has mistakes that only its parts can find; nothing was started.
     """
     lsl_text = privacy.confine(rig.lsl)
-    build.check(rig, source, clock)
+    info = build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
     ledger = open_session(folder, rig, clock, lsl_text)
     progress.say(f"session {folder.path}")
-    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s, waiting).run()
+    outputs = build.outputs(rig, info)
+    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s, waiting, outputs).run()
     return Finished(folder, ending, finish(folder, progress))
 
 
@@ -111,6 +113,7 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
     """Summary and report; trouble with either is told, and leaves the recording alone."""
+    jit.interpret(False)  # the audit goes through every sample
     # Plotting takes long to import, and a session should be armed soon.
     from bci_core.report.evidence import read_evidence
     from bci_core.report.html import write_report

@@ -1,5 +1,6 @@
 """Amplifier, loop and stimulator in one process on a virtual clock."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,30 @@ from bci_core import registry
 from bci_core.clock import Clock, LslClock, VirtualClock
 from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier
+from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
-from bci_core.control.journal import ROW, Journal
+from bci_core.control.journal import MASK, ROW, Journal, Row
+from bci_core.control.publishing import Publishing, output_channels
 from bci_core.errors import BciError, InputError, RunError
-from bci_core.events import Delivery, Situation
+from bci_core.events import Delivery, EventKind, Situation
 from bci_core.record.ledger import Ledger
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
-from bci_core.session.live_loop import LEAD_MARGIN_S, live_figures, stream_row, transition_rows
+from bci_core.session.live_loop import (
+    LEAD_MARGIN_S,
+    guard_name,
+    live_figures,
+    stream_row,
+    transition_rows,
+)
 from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
 
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
-SAMPLES, EVENTS, ROWS = range(3)
+SAMPLES, EVENTS, ROWS, MASKS, OUTPUTS = range(5)
 
 
 def simulate_session(
@@ -92,26 +101,47 @@ class _Simulation:
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
-        labels, units = zip(*ROW, strict=True)
-        streams = [
-            XdfStream(
-                rig.name,
-                self._info.kind,
-                "float32",
-                self._info.channels,
-                (self._info.unit,) * len(self._info.channels),
-                self._info.rate_hz,
-                self._info.manufacturer,
-            ),
-            XdfStream(f"{rig.name}-events", "Markers", "string", ("marker",), ("none",)),
-            XdfStream(f"{rig.name}-loop", "ClosedLoop", "double64", labels, units),
-        ]
-        self._xdf = XdfWriter(folder.xdf, streams)
+        self._xdf = XdfWriter(folder.xdf, self._streams())
         self._journal = Journal(
             self._emit,
             lambda text, when_s: self._xdf.marker(EVENTS, when_s, text),
-            lambda row, when_s: self._xdf.numbers(ROWS, np.array([when_s]), row[None]),
+            self._rows_of(ROWS),
         )
+        self._blanking = Blanking(
+            rig.blanking, self._wired.protocol.programs(), self._sensing.monitor, self._emit
+        )
+        self._publishing = Publishing(
+            self._sensing, self._rows_of(MASKS), self._rows_of(OUTPUTS), self._sensing.outputs
+        )
+
+    def _streams(self) -> list[XdfStream]:
+        """As in a live session, in the order of `SAMPLES` to `OUTPUTS`."""
+        info, name = self._info, self._rig.name
+        outputs = self._sensing.outputs
+
+        def rows(stream: str, labels: Sequence[str], units: Sequence[str]) -> XdfStream:
+            full = f"{name}-{stream}"
+            return XdfStream(full, "ClosedLoop", "double64", tuple(labels), tuple(units))
+
+        units = (info.unit,) * len(info.channels)
+        streams = [
+            XdfStream(
+                name,
+                info.kind,
+                "float32",
+                info.channels,
+                units,
+                info.rate_hz,
+                info.manufacturer,
+            ),
+            XdfStream(f"{name}-events", "Markers", "string", ("marker",), ("none",)),
+            rows("loop", *zip(*ROW, strict=True)),
+            rows("mask", *zip(*MASK, strict=True)),
+        ]
+        return [*streams, rows("detector", *output_channels(outputs))] if outputs else streams
+
+    def _rows_of(self, stream: int) -> Row:
+        return lambda row, when_s: self._xdf.numbers(stream, np.array([when_s]), row[None])
 
     def run(self, duration_s: float) -> None:
         begun_s = self._clock.now_s()
@@ -157,9 +187,14 @@ class _Simulation:
             self._arming.samples(now_s)
             if not self._sensing.counts().samples:
                 self._begin(float(chunk.times_s[0]))
-            for detection in self._sensing.update(chunk):
+            found = self._sensing.update(chunk)
+            self._heed(now_s)
+            for detection in found:
                 situation = Situation(now_s, now_s, now_s, self._arming.check(now_s))
-                self._journal.note_act(self._wired.loop.act(detection, situation), now_s)
+                act = self._wired.loop.act(detection, situation)
+                self._journal.note_act(act, now_s)
+                self._blanking.note_act(act)
+            self._publishing.publish()
         self._listen()
         reason = self._arming.check(now_s) or self._link.disarmed_reason()
         if reason:
@@ -175,11 +210,21 @@ class _Simulation:
         self._link.arm(self._rig.session.device_lease_s)
         self._tell_transitions()
 
+    def _heed(self, now_s: float) -> None:
+        """An onset of the guard ends the simulation, as it ends a session."""
+        guard = guard_name(self._rig)
+        for alarm in self._sensing.alarms:
+            if alarm.kind is EventKind.ONSET:
+                self._arming.latch(f"guard:{guard}", now_s)
+                self._link.disarm(f"guard:{guard}")
+            self._journal.note_guard(alarm, guard, now_s)
+
     def _listen(self) -> None:
         for answer in self._link.poll():
             self._journal.note(answer)
             if isinstance(answer, Delivery):
                 self._wired.gate.note(answer)
+                self._blanking.note(answer)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self._arming):

@@ -54,6 +54,8 @@ class Supervisor:
         Armed time after which the session ends.
     waiting : sequence of WaitingNode
         Nodes that have been started already, and will be told what they are.
+    outputs : sequence of str
+        Labels of what the detector publishes at every sample.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Supervisor:
         progress: Progress,
         duration_s: float,
         waiting: Sequence[WaitingNode] = (),
+        outputs: Sequence[str] = (),
     ) -> None:
         self._rig = rig
         self._folder = folder
@@ -72,6 +75,7 @@ class Supervisor:
         self._clock = clock
         self._progress = progress
         self._duration_s = duration_s
+        self._outputs = outputs
         self._keys = folder.path / "keys"
         self._id = f"{folder.path.name}-{os.getpid()}"
         self._nodes = Nodes(folder, self._id, ledger, clock, self._heard, waiting)
@@ -111,15 +115,16 @@ class Supervisor:
         if not published:
             self._nodes.spawn("amplifier")
         self._nodes.spawn("stimulator", str(keys / "server.json"))
-        self._nodes.spawn("loop")
+        self._nodes.spawn("loop", *self._outputs)
         self._folder.mark_running(os.getpid(), self._nodes["stimulator"].pid)
         source_id = (
             amplifier.describe().source_id if published else self._wait("amplifier")["source_id"]
         )
         self._wait("loop")
+        streams = ["events", "loop", "mask", *(["detector"] if self._outputs else [])]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
-            [source_id, f"{self._id}-events", f"{self._id}-loop"],
+            [source_id, *(f"{self._id}-{stream}" for stream in streams)],
             self._folder.logs / "recorder.log",
             self._folder.lsl_config,
         )

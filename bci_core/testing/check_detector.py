@@ -8,21 +8,33 @@
 
 Each of `RULES` is a sentence of `bci_core.contracts.Detector` or of the laws
 behind it. They use nothing but `update`, so a detector in plain Python is held
-to the same as one with a kernel.
+to the same as one with a kernel; of a kernel, the state is compared too.
+
+`STREAM_RULES` try it on other streams: one channel, 1024, a rate at which its band
+touches Nyquist's. They need to be told how to make a detector for a stream::
+
+    check_detector(make, info, make_for=lambda info: MyDetector(settings_for(info), info, 0.01))
 """
 
-from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 import numpy as np
 from scipy.signal import chirp
 
 from bci_core.chunk import Chunk, StreamInfo
-from bci_core.errors import BciError
 from bci_core.testing import detector_rules as rules
+from bci_core.testing.detector_input_rules import INPUT_RULES, STREAM_RULES, MakeFor
 from bci_core.testing.detector_rules import Make
 
-Rule = Callable[[Make, Chunk], None]
+
+class Rule(Protocol):
+    """A function; what it is called names the rule."""
+
+    __name__: str
+
+    def __call__(self, make: Make, chunk: Chunk) -> None: ...
+
 
 RULES: Final[tuple[Rule, ...]] = (
     rules.finds_something,
@@ -37,11 +49,14 @@ RULES: Final[tuple[Rule, ...]] = (
     rules.the_origin_of_time_does_not_matter,
     rules.samples_are_left_alone,
     rules.bad_samples_are_survived,
+    *INPUT_RULES,
 )
-"""Every rule. Each can be called on its own, or parametrised over."""
+"""Every rule for one stream. Each can be called on its own, or parametrised over."""
 
 
-def check_detector(make: Make, info: StreamInfo, chunk: Chunk | None = None) -> None:
+def check_detector(
+    make: Make, info: StreamInfo, chunk: Chunk | None = None, make_for: MakeFor | None = None
+) -> None:
     """Check every rule, and report all that are broken.
 
     Parameters
@@ -51,7 +66,11 @@ def check_detector(make: Make, info: StreamInfo, chunk: Chunk | None = None) -> 
     info : StreamInfo
     chunk : Chunk, optional
         Samples in which it finds something, the more often the better. Without it
-        `trial_chunk` is used.
+        `trial_chunk` is used. Its length sets the scale of time: a detector has to be
+        over a fault within a tenth of it.
+    make_for : callable, optional
+        Returns a fresh detector with settings that suit the stream it is given. With it
+        `STREAM_RULES` are checked too.
 
     Raises
     ------
@@ -60,15 +79,17 @@ def check_detector(make: Make, info: StreamInfo, chunk: Chunk | None = None) -> 
     """
     if chunk is None:
         chunk = trial_chunk(info)
+    trials = [(rule.__name__, partial(rule, make)) for rule in RULES]
+    if make_for is not None:
+        trials += [(rule.__name__, partial(rule, make_for, info)) for rule in STREAM_RULES]
     broken: list[str] = []
-    for rule in RULES:
+    for name, trial in trials:
         try:
-            rule(make, Chunk(chunk.samples.copy(), chunk.times_s.copy()))
-        except (AssertionError, BciError) as error:
-            name = getattr(rule, "__name__", repr(rule))
+            trial(Chunk(chunk.samples.copy(), chunk.times_s.copy()))
+        except Exception as error:  # noqa: BLE001 - a crash is a broken rule too
             broken.append(f"{name}: {type(error).__name__}: {error}")
     if broken:
-        count = f"{len(broken)} of {len(RULES)} rules"
+        count = f"{len(broken)} of {len(trials)} rules"
         raise AssertionError(f"the detector breaks {count}:\n  " + "\n  ".join(broken))
 
 

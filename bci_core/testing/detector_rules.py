@@ -9,13 +9,20 @@ from pydantic import BaseModel, ValidationError
 
 from bci_core.chunk import Chunk
 from bci_core.contracts import Detector
+from bci_core.detection.compiled import CompiledDetector
 from bci_core.events import Detection
 from bci_core.testing.require import require
 
 Make = Callable[[], Detector]
 
-N_SPLITS = 20
+N_SPLITS = 100
 """Random ways to cut the samples, with seeds 0, 1, 2, …"""
+
+MOST_CUTS = 60
+"""Of one split."""
+
+LEAST_SAMPLES = 2000
+"""That are split, where there are so many."""
 
 
 def finds_something(make: Make, chunk: Chunk) -> None:
@@ -67,15 +74,43 @@ def other_channels_do_not_matter(make: Make, chunk: Chunk) -> None:
 
 
 def chunking_changes_nothing(make: Make, chunk: Chunk) -> None:
-    """Any split into chunks gives the same detections, to the bit."""
-    whole = make().update(chunk)
-    # To the bit, sample by sample …
-    _same(_run(make(), chunk, range(1, len(chunk))), whole, "one sample a chunk")
-    # … and however else it is cut, empty chunks included.
-    for seed in range(N_SPLITS):
+    """Any split into chunks gives the same detections and the same state, to the bit."""
+    rng = np.random.default_rng(0)
+    # Runs of flags, since a kernel takes other ways through flagged samples.
+    flags = np.repeat(rng.random(len(chunk) // 50 + 1) < 0.2, 50)[: len(chunk)].astype(np.uint8)
+    flagged = Chunk(chunk.samples, chunk.times_s, flags)
+    _splits_change_nothing(make, chunk, 2)
+    # Most of the splits are of a part that holds some detections, to be quick.
+    part = _part(chunk, 0, _some_detections_end(make().update(chunk), len(chunk)))
+    _splits_change_nothing(make, part, N_SPLITS // 2)
+    _splits_change_nothing(make, _part(flagged, 0, len(part)), N_SPLITS - N_SPLITS // 2)
+
+
+def _splits_change_nothing(make: Make, chunk: Chunk, n_splits: int) -> None:
+    detector = make()
+    whole = detector.update(chunk)
+    state = _state(detector)
+    # Sample by sample, and however else it is cut, empty chunks included.
+    splits: list[tuple[str, Sequence[int]]] = [("one sample a chunk", range(1, len(chunk)))]
+    for seed in range(n_splits):
         rng = np.random.default_rng(seed)
-        cuts = rng.integers(0, len(chunk) + 1, size=int(rng.integers(1, 200)))
-        _same(_run(make(), chunk, sorted(cuts.tolist())), whole, f"random split {seed}")
+        cuts = rng.integers(0, len(chunk) + 1, size=int(rng.integers(1, MOST_CUTS)))
+        splits.append((f"random split {seed}", sorted(cuts.tolist())))
+    for name, at in splits:
+        split = make()
+        _same(_run(split, chunk, at), whole, name)
+        # A state that differs shows itself later.
+        require(_state(split) == state, f"{name}: another state at the end")
+
+
+def _some_detections_end(whole: Sequence[Detection], n: int) -> int:
+    """Samples to try so that some detections are among them, a border in between included."""
+    enough = whole[min(len(whole), 10) - 1].sample_index + 50 if whole else n
+    return min(n, max(enough, LEAST_SAMPLES))
+
+
+def _state(detector: Detector) -> bytes:
+    return detector.state.tobytes() if isinstance(detector, CompiledDetector) else b""
 
 
 def the_future_does_not_matter(make: Make, chunk: Chunk) -> None:
@@ -205,7 +240,8 @@ def _run(detector: Detector, chunk: Chunk, cuts: Sequence[int]) -> list[Detectio
 
 
 def _part(chunk: Chunk, start: int, end: int) -> Chunk:
-    return Chunk(chunk.samples[start:end], chunk.times_s[start:end])
+    flags = None if chunk.flags is None else chunk.flags[start:end]
+    return Chunk(chunk.samples[start:end], chunk.times_s[start:end], flags)
 
 
 def _before(index: int, found: Sequence[Detection]) -> list[Detection]:

@@ -16,7 +16,7 @@ import pytest
 import pyxdf
 
 from bci_core.config.load import load_rig
-from bci_core.control.journal import ROW
+from bci_core.control.journal import MASK, ROW
 from bci_core.record.ledger import read_ledger, verify_ledger
 from bci_core.record.xdf import read_session_xdf
 
@@ -130,7 +130,9 @@ def test_a_flipped_byte_is_found_and_its_row_named(
 def test_the_streams_are_described_as_other_tools_expect(finished: Finished) -> None:
     streams, _ = pyxdf.load_xdf(finished.folder / "session.xdf")
     by_name = {stream["info"]["name"][0]: stream["info"] for stream in streams}
-    assert set(by_name) == {"theta-phase", "theta-phase-events", "theta-phase-loop"}
+    assert by_name.keys() - {"theta-phase-detector"} == {
+        *("theta-phase", "theta-phase-events", "theta-phase-loop", "theta-phase-mask"),
+    }
 
     samples = by_name["theta-phase"]
     assert samples["type"] == ["EEG"]
@@ -147,6 +149,29 @@ def test_the_streams_are_described_as_other_tools_expect(finished: Finished) -> 
     assert (loop["type"], loop["channel_format"]) == (["ClosedLoop"], ["double64"])
     described = loop["desc"][0]["channels"][0]["channel"]
     assert [(c["label"][0], c["unit"][0]) for c in described] == list(ROW)
+
+    mask = by_name["theta-phase-mask"]
+    assert (mask["type"], mask["channel_format"]) == (["ClosedLoop"], ["double64"])
+    described = mask["desc"][0]["channels"][0]["channel"]
+    assert [(c["label"][0], c["unit"][0]) for c in described] == list(MASK)
+
+
+def test_the_mask_says_which_samples_a_pulse_has_spoilt(finished: Finished) -> None:
+    streams, _ = pyxdf.load_xdf(finished.folder / "session.xdf", synchronize_clocks=False)
+    (mask,) = (s for s in streams if s["info"]["name"] == ["theta-phase-mask"])
+    times_s = finished.recording.times_s
+    changed = np.searchsorted(times_s, mask["time_stamps"])
+    assert (times_s[changed] == mask["time_stamps"]).all()
+    (ready,) = finished.data("loop.ready")
+    assert mask["time_stamps"][0] == ready["first_sample_s"]
+    held = np.repeat(mask["time_series"], np.diff([*changed, len(times_s)]), axis=0)
+    blank = held[:, [label for label, _ in MASK].index("blank")] == 1.0
+    for onset_s in finished.onsets_s()[:-1]:
+        spoilt = (times_s[changed[0] :] >= onset_s) & (times_s[changed[0] :] < onset_s + 0.02)
+        assert blank[spoilt].all()
+    (counted,) = finished.data("samples")
+    assert 0 < counted["blanked"] == pytest.approx(blank.sum(), abs=8)
+    assert (counted["blank_overflow"], counted["mask_overflow"]) == (0, 0)
 
 
 def test_each_trigger_has_one_row_with_seven_stamps_in_order(finished: Finished) -> None:

@@ -102,3 +102,38 @@ def test_no_text_makes_anything_but_an_input_error(text: str) -> None:
 
 def test_a_hint_is_only_given_for_something_near() -> None:
     assert "did you mean" not in unknown_key("zzz", ["refractory_s"])
+
+
+GUARD = """
+[guard]
+kind = "band_power"
+channel = "C3"
+band_hz = [11.0, 16.0]
+"""
+
+
+def test_a_guard_may_be_there_or_not() -> None:
+    assert load_rig("theta-phase").guard is None
+    assert "[guard]" not in dump_rig(load_rig("theta-phase"))
+    guarded = parse_rig(TEXT + GUARD)
+    assert guarded.guard is not None
+    assert (guarded.guard.name, guarded.guard.settings.channel) == ("band_power", "C3")
+    assert parse_rig(dump_rig(guarded)) == guarded
+    (name,) = {part.name for part in (parse_rig(TEXT + GUARD, parts=()).guard,) if part}
+    assert name == "band_power"
+
+
+def test_a_guard_is_checked_like_a_detector() -> None:
+    found = problems(TEXT + GUARD.replace("band_hz", "band").replace('"C3"', "3"))
+    assert set(found) == {"guard.band", "guard.band_hz", "guard.channel"}
+    found = problems(TEXT + GUARD.replace("band_power", "band_powr"))
+    assert "no detector is called 'band_powr'" in found["guard.kind"]
+    found = problems(TEXT + "[guard]\n")
+    assert "name one of: " in found["guard.kind"]
+
+
+def test_blanking_has_defaults_and_bounds() -> None:
+    assert load_rig("theta-phase").blanking.fill == "bridge"
+    found = problems(TEXT + '[blanking]\nblanking = 0.01\nguard_s = nan\nfill = "cubic"\n')
+    assert "write blanking_s (seconds)" in found["blanking.blanking"]
+    assert set(found) == {"blanking.blanking", "blanking.guard_s", "blanking.fill"}

@@ -14,7 +14,15 @@ from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import PolicySettings, StandardPolicy
-from bci_core.events import Acceptance, Detection, Outcome, Situation, Verdict
+from bci_core.events import (
+    Acceptance,
+    Decision,
+    Detection,
+    EventKind,
+    Outcome,
+    Situation,
+    Verdict,
+)
 from bci_core.safety.arming import Arming, ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate
@@ -37,7 +45,12 @@ SAFETY = SafetySettings.model_validate(
 class Bench:
     """A loop on a virtual clock that remembers what it was told to record."""
 
-    def __init__(self, sham_fraction: float = 0.0, refractory_s: float = 0.01) -> None:
+    def __init__(
+        self,
+        sham_fraction: float = 0.0,
+        refractory_s: float = 0.01,
+        clock_offset_s: float = 0.0,
+    ) -> None:
         self.clock = VirtualClock(start_s=100.0)
         protocol = PulseTrainProtocol(PULSES)
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
@@ -48,7 +61,7 @@ class Bench:
         policy = PolicySettings(
             refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
         )
-        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate)
+        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s)
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self.markers: list[tuple[str, float]] = []
         self.stream: list[NDArray[np.float64]] = []
@@ -190,3 +203,65 @@ def test_triggers_are_numbered_without_holes() -> None:
         bench.detect()
         bench.pass_time(0.6)
     assert [d["seq"] for event, d in bench.rows if event == "outcome"] == [1, 2, 3, 4]
+
+
+def test_the_end_of_an_event_is_noted_and_nothing_else() -> None:
+    bench = Bench()
+    bench.detect(kind=EventKind.END, channel=3)
+    ((event, told),) = bench.rows
+    assert (event, told["verdict"], told["kind"]) == ("decision", Verdict.NOTED, "end")
+    assert (told["channel"], told["seq"], told["reason"]) == (3, 0, "")
+    assert bench.markers == [("end", 100.0)]
+    assert bench.journal.counts == {"ends": 1}
+    assert bench.journal.refused == {}
+    bench.detect()
+    assert bench.journal.counts == {"ends": 1, "detections": 1, "triggers": 1}
+
+
+def test_no_policy_can_make_the_end_of_an_event_stimulate() -> None:
+    class Eager:
+        Settings = PolicySettings
+
+        def decide(self, detection: Detection, situation: Situation) -> Decision:
+            return Decision(detection, situation, Verdict.STIM)
+
+    bench = Bench()
+    bench.loop.policy = Eager()
+    bench.detect(kind=EventKind.END)
+    assert bench.journal.waiting == 0
+    bench.detect()
+    assert bench.journal.waiting == 1
+
+
+def test_what_the_detector_knows_of_an_event_is_put_down() -> None:
+    bench = Bench()
+    bench.detect(channel=2, spread_s=0.004)
+    bench.pass_time(0.1)
+    told = bench.rows[0][1]
+    assert (told["kind"], told["channel"], told["spread_s"]) == ("onset", 2, 0.004)
+    assert json.loads(json.dumps(told))["kind"] == "onset"
+    row = dict(zip((label for label, _ in ROW), bench.stream[0], strict=True))
+    assert (row["channel"], row["spread_s"]) == (2.0, 0.004)
+
+
+def test_samples_of_another_machine_are_acted_on_by_this_machines_clock() -> None:
+    bench = Bench(clock_offset_s=40.0)
+    bench.detect(sample_s=59.999, target_s=60.005)
+    bench.pass_time(0.1)
+    assert bench.outcome()["onset_s"] == pytest.approx(100.005, abs=2e-6)
+    # Told as it was found.
+    assert (bench.rows[0][1]["sample_s"], bench.rows[0][1]["target_s"]) == (59.999, 60.005)
+    assert bench.outcome()["sample_s"] == 59.999
+
+
+def test_what_the_guard_finds_is_put_down_and_onsets_are_counted() -> None:
+    bench = Bench()
+    alarm = Detection(5, 99.9, 99.9, 12.0, "settling")
+    bench.journal.note_guard(alarm, "band_power", 100.0)
+    bench.journal.note_guard(replace(alarm, kind=EventKind.END), "band_power", 101.0)
+    assert [event for event, _ in bench.rows] == ["guard", "guard"]
+    told = bench.rows[0][1]
+    assert (told["guard"], told["kind"], told["veto"]) == ("band_power", "onset", "settling")
+    assert (told["sample_index"], told["now_s"]) == (5, 100.0)
+    assert bench.markers == [("guard:onset", 100.0), ("guard:end", 101.0)]
+    assert bench.journal.counts == {"guard": 1}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bci_core.control.policy import PolicySettings, StandardPolicy
-from bci_core.events import Decision, Detection, Situation, Verdict
+from bci_core.events import Decision, Detection, EventKind, Situation, Verdict
 
 SETTINGS = PolicySettings(refractory_s=0.5, max_rate_hz=1.0, rate_window_s=4.0, stale_after_s=0.1)
 
@@ -62,6 +62,15 @@ def test_doubt_refuses_and_leaves_no_trace(
     policy = StandardPolicy(SETTINGS)
     answer = policy.decide(replace(detection(1.0), **changes), situation(now_s, disarmed))
     assert (answer.verdict, answer.reason) == (Verdict.REFUSED, reason)
+    assert decide(policy, 1.01).verdict is Verdict.STIM
+
+
+@pytest.mark.parametrize("disarmed", ["", "lease"])
+def test_the_end_of_an_event_is_noted_and_leaves_no_trace(disarmed: str) -> None:
+    policy = StandardPolicy(SETTINGS)
+    ended = replace(detection(1.0), kind=EventKind.END, veto="gap")
+    answer = policy.decide(ended, situation(1.0, disarmed))
+    assert (answer.verdict, answer.reason) == (Verdict.NOTED, "")
     assert decide(policy, 1.01).verdict is Verdict.STIM
 
 

@@ -11,7 +11,7 @@ from scipy import signal
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.detection.band_power import BandPower, BandPowerSettings
 from bci_core.errors import ConfigError
-from bci_core.testing.check_detector import RULES, trial_chunk
+from bci_core.testing.check_detector import RULES, STREAM_RULES, trial_chunk
 
 RATE_HZ = 250.0
 INFO = StreamInfo("bench", RATE_HZ, ("Fz", "Cz", "Pz"), "bench-1")
@@ -91,6 +91,16 @@ def test_agrees_with_its_twin(on_cz, changes):
     assert len(expected) >= 4
     assert [d.sample_index for d in found] == [index for index, _ in expected]
     np.testing.assert_allclose([d.value for d in found], [h for _, h in expected], rtol=1e-6)
+
+
+def test_outputs_are_the_envelope_and_its_height(on_cz):
+    wave = with_bursts(quiet(20), [(15, 16)])
+    trace = band_power().trace(on_cz(wave))
+    asked = BandPowerSettings(channel="Cz", band_hz=(8, 13))
+    np.testing.assert_allclose(trace[:, 0], envelope(asked, wave.astype(np.float32)), atol=1e-4)
+    assert (trace[: round(5 * RATE_HZ) - 1, 1] == 0.0).all()
+    (found,) = band_power(threshold_sd=4.0).update(on_cz(wave))
+    assert trace[found.sample_index, 1] == found.value
 
 
 def test_one_detection_an_event(on_cz):
@@ -206,6 +216,15 @@ def test_any_split_gives_the_same_to_the_bit(cuts, seed, spread_uv):
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_keeps_the_contract(rule):
     rule(band_power, trial_chunk(INFO))
+
+
+@pytest.mark.parametrize("rule", STREAM_RULES, ids=lambda rule: rule.__name__)
+def test_fits_any_stream(rule):
+    def make_for(info):
+        asked = BandPowerSettings(channel=info.channels[-1], band_hz=(8, 13))
+        return BandPower(asked, info, 0.0)
+
+    rule(make_for, INFO, trial_chunk(INFO))
 
 
 def test_finds_alpha_in_a_real_recording(recording):

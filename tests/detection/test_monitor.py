@@ -6,17 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bci_core.detection.monitor import (
+from bci_core.detection.monitor import SampleCounts, SampleMonitor
+from bci_core.detection.monitor_flags import (
     FLAG_FLAT,
     FLAG_GAP,
+    FLAG_LEAD_OFF,
+    FLAG_LINE_NOISE,
     FLAG_NOT_FINITE,
     FLAG_RAILED,
     FLAG_SETTLING,
-    MonitorSettings,
-    SampleCounts,
-    SampleMonitor,
     veto_of,
 )
+from bci_core.detection.monitor_mask import CHANGES
+from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.errors import ConfigError
+from bci_core.events import Veto
 
 RATE_HZ = 100.0
 ASKED = MonitorSettings(settle_s=0.2, flat_s=0.05, rail_uv=1000.0)
@@ -173,7 +177,126 @@ def test_the_gravest_veto_is_named():
     assert veto_of(FLAG_GAP | FLAG_NOT_FINITE | FLAG_FLAT) == "gap"
 
 
-@pytest.mark.parametrize("changes", [{"settle_s": -1}, {"flat_s": 0}, {"rail_uv": 0}, {"rail": 1}])
+def test_bits_and_names_stand_in_one_order():
+    """What ``NAME-mask`` and whoever reads it rest on."""
+    assert [veto_of(1 << bit) for bit in range(8)] == [str(veto) for veto in Veto]
+
+
+def tones(seconds, **amplitudes_uv):
+    """Noise of 10 uV on an offset, at 250 Hz, with line noise and a lead-off tone."""
+    n = round(seconds * 250.0)
+    times_s = 100.0 + np.arange(n) / 250.0
+    samples = np.random.default_rng(5).normal(5000.0, 10.0, (n, 2))
+    for frequency_hz, (amplitude_uv, start_s, end_s) in amplitudes_uv.items():
+        on = (times_s - 100.0 >= start_s) & (times_s - 100.0 < end_s)
+        tone = amplitude_uv * np.cos(2 * np.pi * float(frequency_hz[1:]) * times_s + 1.0)
+        samples[:, 1] += np.where(on, tone, 0.0)
+    return samples.astype(np.float32), times_s
+
+
+def bad_from_to(flags, bit):
+    """First sample with a bit, and the one after the last, in seconds at 250 Hz."""
+    found = np.flatnonzero(flags & bit)
+    return found[0] / 250.0, (found[-1] + 1) / 250.0
+
+
+def test_line_noise_is_a_share_of_the_power_and_recovers_in_the_stated_time():
+    asked = MonitorSettings(settle_s=0.1, mains_hz=50.0, max_line_noise=0.5, quality_s=0.5)
+    samples, times_s = tones(20.0, f50=(140.0, 5.0, 10.0))
+    watch = SampleMonitor(asked, 250.0, (0, 1))
+    flags = watch.update(samples, times_s)
+    begun_s, ended_s = bad_from_to(flags, FLAG_LINE_NOISE)
+    assert 5.0 < begun_s < 6.0
+    assert 10.0 < ended_s <= 10.0 + 0.5 * math.log(1 / 0.5) + 0.02
+    assert not flags[round(ended_s * 250) :].any()  # nothing to settle from
+    assert watch.counts().line_noise == (flags & FLAG_LINE_NOISE > 0).sum()
+
+
+@pytest.mark.parametrize(("amplitude_uv", "share"), [(10.0, 0.33), (14.1, 0.5), (60.0, 0.95)])
+def test_the_limit_of_line_noise_is_where_it_says(amplitude_uv, share):
+    samples, times_s = tones(20.0, f60=(amplitude_uv, 0.0, 20.0))
+    for limit, crossed in ((share - 0.12, True), (share + 0.04, False)):
+        asked = MonitorSettings(mains_hz=60.0, max_line_noise=limit, quality_s=2.0)
+        flags = SampleMonitor(asked, 250.0, (1,)).update(samples.copy(), times_s)
+        assert bool((flags[-500:] & FLAG_LINE_NOISE).all()) == crossed
+
+
+@pytest.mark.parametrize(("kohm", "off"), [(90.0, False), (110.0, True)])
+def test_impedance_is_the_amplitude_of_the_lead_off_tone_over_its_current(kohm, off):
+    """As on OpenBCI's boards: 6 nA at 31.2 Hz, Z = sqrt(2) V_rms / I."""
+    samples, times_s = tones(20.0, f31_2=(0.0, 0.0, 0.0))
+    samples[:, 1] += kohm * 6.0 * np.sin(2 * np.pi * 31.2 * times_s)
+    asked = MonitorSettings(lead_off_hz=31.2, max_impedance_kohm=100.0)
+    flags = SampleMonitor(asked, 250.0, (0, 1)).update(samples, times_s)
+    assert bool((flags[2500:] & FLAG_LEAD_OFF).all()) == off
+    assert bool((flags[2500:] & FLAG_LEAD_OFF).any()) == off
+
+
+def test_an_electrode_that_is_on_again_recovers_in_the_stated_time_and_settles():
+    samples, times_s = tones(20.0)
+    kohm = np.where((times_s >= 105.0) & (times_s < 110.0), 1000.0, 10.0)
+    samples[:, 1] += 6.0 * kohm * np.sin(2 * np.pi * 31.2 * times_s)
+    asked = MonitorSettings(settle_s=0.4, lead_off_hz=31.2, max_impedance_kohm=100.0)
+    watch = SampleMonitor(asked, 250.0, (0, 1))
+    flags = watch.update(samples, times_s)
+    begun_s, ended_s = bad_from_to(flags, FLAG_LEAD_OFF)
+    assert 5.0 < begun_s < 5.2
+    assert ended_s == pytest.approx(10.0 + 0.5 * math.log(990.0 / 90.0), abs=0.1)
+    assert bad_from_to(flags, FLAG_SETTLING)[1] == pytest.approx(ended_s + 0.4, abs=0.01)
+    assert watch.counts().lead_off == (flags & FLAG_LEAD_OFF > 0).sum()
+
+
+def test_tones_are_measured_across_gaps_however_it_is_cut():
+    samples, times_s = tones(20.0, f50=(140.0, 0.0, 20.0))
+    keep = np.random.default_rng(1).random(len(times_s)) > 0.05
+    samples, times_s = samples[keep], times_s[keep]
+    asked = MonitorSettings(settle_s=0.0, mains_hz=50.0)
+    whole = SampleMonitor(asked, 250.0, (1,)).update(samples.copy(), times_s)
+    assert (whole[500:] & FLAG_LINE_NOISE).all()
+    watch, cut = SampleMonitor(asked, 250.0, (1,)), []
+    for start in range(0, len(times_s), 7):
+        stop = start + 7
+        cut += watch.update(samples[start:stop].copy(), times_s[start:stop]).tolist()
+    assert cut == whole.tolist()
+
+
+def test_a_tone_above_nyquist_is_a_mistake_of_the_rig():
+    asked = MonitorSettings(mains_hz=50.0, lead_off_hz=60.0)
+    with pytest.raises(ConfigError) as found:
+        SampleMonitor(asked, 100.0, (0,))
+    assert [p.where for p in found.value.problems] == ["mains_hz", "lead_off_hz"]
+    assert "50 Hz, half the sampling rate" in str(found.value)
+
+
+def test_changes_of_the_flags_are_handed_out_once():
+    samples, times_s = good(100)
+    samples[40:42, 2] = math.nan
+    watch = monitor()
+    watch.update(samples[:50], times_s[:50])
+    nan, settling = FLAG_NOT_FINITE, FLAG_SETTLING
+    expected = [[0.0, 0, settling], [0.2, 20, 0], [0.4, 40, nan], [0.42, 42, settling]]
+    assert watch.take_changes().tolist() == expected
+    assert watch.take_changes().tolist() == []
+    watch.update(samples[50:], times_s[50:])
+    assert watch.take_changes()[:, 1:].tolist() == [[61, 0]]
+    assert watch.counts().mask_overflow == 0
+
+
+def test_changes_that_nobody_took_in_time_are_counted_and_the_last_are_kept():
+    samples, times_s = good(2000)
+    samples[100::3, 0] = math.nan
+    watch = SampleMonitor(MonitorSettings(settle_s=0.0), RATE_HZ, CHANNELS)
+    flags = watch.update(samples, times_s)
+    changes = watch.take_changes()
+    all_of_them = 1 + np.count_nonzero(np.diff(flags))
+    assert len(changes) == CHANGES
+    assert watch.counts().mask_overflow == all_of_them - CHANGES
+    assert (changes[-1, 1:] == [np.flatnonzero(np.diff(flags))[-1] + 1, flags[-1]]).all()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"settle_s": -1}, {"flat_s": 0}, {"rail_uv": 0}, {"rail": 1}, {"mains_hz": 16.7}]
+)
 def test_settings_refuse_what_makes_no_sense(changes):
     with pytest.raises(ValidationError):
         MonitorSettings(**changes)

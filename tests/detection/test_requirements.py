@@ -41,3 +41,8 @@ def test_all_that_is_wrong_with_a_band_is_said(info):
 def test_a_lead_is_a_time(lead_s):
     (problem,) = lead_problems(lead_s)
     assert problem.where == "lead_s"
+
+
+def test_the_key_that_is_wrong_is_the_key_that_is_named(info):
+    assert [p.where for p in channel_problems("Oz", info, "channels")] == ["channels"]
+    assert [p.where for p in band_problems((8.0, 4.0), info, "bands_hz")] == ["bands_hz"]

@@ -152,7 +152,7 @@ def test_the_hot_path_finds_the_same(make, block):
             samples, times_s, flags, compiled.settings, compiled.state, compiled.out
         )
         if n_found:
-            found += sensing.collect(before, n_found, times_s)
+            found += sensing.collect(before, n_found, 0, times_s)
             before = 0
         else:
             before += len(times_s)

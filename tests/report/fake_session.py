@@ -295,7 +295,7 @@ class Fake:
         detector = {"kind": "phase" if self.target_deg is not None else "band_power"}
         detector |= {"channel": self.channel, "band_hz": [4.0, 8.0]}
         if self.target_deg is not None:
-            detector["target_deg"] = self.target_deg
+            detector |= {"target_deg": self.target_deg, "min_amplitude_uv": 4.0}
         sections = {"rig": {"name": self.name}, "detector": detector, "budget": self.budget}
         text = "\n".join(
             f"[{name}]\n" + "\n".join(f"{k} = {json.dumps(v)}" for k, v in section.items())

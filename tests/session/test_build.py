@@ -8,6 +8,9 @@ from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Part
 from bci_core.control.direct_link import DirectLink
+from bci_core.detection.band_power import BandPowerSettings
+from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.signal_quality import SignalQualitySettings
 from bci_core.errors import ConfigError
 from bci_core.safety.arming import Arming
 from bci_core.session import build
@@ -51,3 +54,27 @@ def test_a_wired_loop_holds_the_protocols_programs() -> None:
     wired = build.wire(rig, link, Arming(rig.arming))
     assert link.load(wired.protocol.programs()).simulated
     assert wired.loop.gate is wired.gate
+
+
+def test_mistakes_of_guard_and_monitor_are_found_too() -> None:
+    rig = load_rig("theta-phase")
+    guard = BandPowerSettings(channel="nowhere", band_hz=(100.0, 200.0))
+    wrong = replace(
+        rig,
+        guard=Part("band_power", guard),
+        monitor=MonitorSettings(lead_off_hz=125.0),
+    )
+    with pytest.raises(ConfigError) as found:
+        build.check(wrong, "rig.toml", CLOCK)
+    assert sorted(problem.where for problem in found.value.problems) == [
+        *("guard.band_hz", "guard.channel", "monitor.lead_off_hz"),
+    ]
+
+
+def test_outputs_are_known_before_anything_starts() -> None:
+    rig = load_rig("theta-phase")
+    info = build.amplifier(rig, CLOCK).describe()
+    asked = SignalQualitySettings(channels=("Fz",))
+    outputs = build.outputs(replace(rig, detector=Part("signal_quality", asked)), info)
+    assert outputs[0] == "Fz flags"
+    assert build.outputs(rig, info) == build.sensing(rig, info, 0.01).outputs

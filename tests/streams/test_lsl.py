@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import LslClock
-from bci_core.detection.compiled import CompiledDetector, announce
+from bci_core.detection.compiled import CompiledDetector, announce, no_kernel
 from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.detection.sensing import Sensing
 from bci_core.errors import StreamLostError
@@ -39,6 +40,23 @@ def every_tenth(
         state[0] += 1.0
         if state[0] % 10.0 == 0.0:
             found = announce(out, found, i, times_s[i], samples[i, 0])
+    return found
+
+
+@compiled(KERNEL)
+def every_fortieth(
+    samples: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    settings: NDArray[np.float64],
+    state: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> int:
+    found = 0
+    for i in range(samples.shape[0]):
+        state[0] += 1.0
+        if state[0] % 40.0 == 0.0:
+            found = announce(out, found, i, times_s[i], samples[i, 1])
     return found
 
 
@@ -137,6 +155,58 @@ def test_waiting_finds_every_detection_in_order(
     assert all(d.veto == "" for d in found)
     assert sensing.counts().samples == 504
     assert sensing.counts().lost == 0
+
+
+class Fortieth(Compiled):
+    """A guard with a kernel: of the tenths, every fourth."""
+
+    def __init__(self) -> None:
+        CompiledDetector.__init__(self, every_fortieth, np.zeros(1), np.zeros(1), (1,))
+
+
+class PlainFortieth(Plain):
+    channels = (1,)
+
+    def update(self, chunk: Chunk) -> list[Detection]:
+        return [d for d in super().update(chunk) if (d.sample_index + 1) % 40 == 0]
+
+
+@pytest.mark.parametrize(
+    ("make", "guard"),
+    [(Compiled, Fortieth), (Compiled, PlainFortieth), (Plain, Fortieth), (Plain, PlainFortieth)],
+)
+def test_a_guard_is_heard_in_the_same_wait(
+    pair: tuple[SampleOutlet, LslInlet], make: Any, guard: Any
+) -> None:
+    outlet, inlet = pair
+    sensing = Sensing(make(), inlet.info, MonitorSettings(settle_s=0.0), guard())
+    for start in range(0, 210, 7):
+        outlet.push(chunk_of(start, 7))
+    found: list[Detection] = []
+    alarms: list[Detection] = []
+    samples = 0
+    until_s = CLOCK.now_s() + 10.0
+    while samples < 210 and CLOCK.now_s() < until_s:
+        wake = inlet.wait(sensing, CLOCK.now_s() + 0.05)
+        samples += wake.n_samples
+        found += wake.detections
+        alarms += wake.alarms
+    assert [d.sample_index for d in found] == list(range(9, 210, 10))
+    assert [d.sample_index for d in alarms] == list(range(39, 210, 40))
+    assert all(d.sample_s == 100.0 + d.sample_index / RATE_HZ for d in alarms)
+
+
+def test_an_alarm_alone_ends_the_wait(pair: tuple[SampleOutlet, LslInlet]) -> None:
+    outlet, inlet = pair
+    silent = CompiledDetector(no_kernel, np.zeros(0), np.zeros(0), (0,))
+    sensing = Sensing(silent, inlet.info, MonitorSettings(settle_s=0.0), Fortieth())
+    outlet.push(chunk_of(0, 50))
+    begun_s = CLOCK.now_s()
+    alarms: list[Detection] = []
+    while not alarms and CLOCK.now_s() < begun_s + 5.0:
+        alarms = inlet.wait(sensing, begun_s + 5.0).alarms
+    assert CLOCK.now_s() - begun_s < 4.0
+    assert [d.sample_index for d in alarms] == [39]
 
 
 def test_waiting_returns_on_time_with_nothing(pair: tuple[SampleOutlet, LslInlet]) -> None:

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.detection.band_power import BandPower, BandPowerSettings
+from bci_core.detection.compiled import CompiledDetector, announce
 from bci_core.detection.phase import Phase, PhaseSettings
+from bci_core.errors import ConfigError, Problem
 from bci_core.events import Detection
-from bci_core.testing.check_detector import RULES, check_detector, trial_chunk
+from bci_core.testing.check_detector import RULES, STREAM_RULES, check_detector, trial_chunk
 
 INFO = StreamInfo("bench", 100.0, ("Fz", "Cz"), "bench-1")
 
@@ -26,6 +28,9 @@ class Crossings:
 
     Settings = Settings
     channels = (1,)
+    column = 1
+    gain = 0.01
+    gullible = False
 
     def __init__(self):
         self.seen = 0
@@ -33,11 +38,13 @@ class Crossings:
 
     def update(self, chunk):
         found = []
-        for row, time_s in zip(chunk.samples, chunk.times_s.tolist(), strict=True):
-            value = float(row[1])
+        flags = np.zeros(len(chunk)) if chunk.flags is None else chunk.flags
+        for row, time_s, flag in zip(chunk.samples, chunk.times_s.tolist(), flags, strict=True):
+            value = float(row[self.column])
             if self.mean is None:
                 self.mean = self.last = value
-            self.mean += 0.01 * (value - self.mean)
+            if not flag or self.gullible:
+                self.mean += self.gain * (value - self.mean)
             if self.last <= self.mean < value:
                 found.append(Detection(self.seen, time_s, time_s, value - self.mean))
             self.last = value
@@ -147,12 +154,96 @@ class GoesDeaf(Crossings):
     def update(self, chunk):
         found = []
         for i in range(len(chunk)):
-            one = Chunk(chunk.samples[i : i + 1], chunk.times_s[i : i + 1])
+            one = sample(chunk, i)
             value = abs(float(one.samples[0, 1]))
             self.spread = self.spread and min(self.spread, value)
             height = value / self.spread if self.spread else nan
             found += [d for d in super().update(one) if height > 0.0]
         return found
+
+
+class LearnsFromWhatIsFlagged(Crossings):
+    gullible = True
+    gain = 0.0005
+
+
+class LearnsFromAnotherChannel(Crossings):
+    gullible = True
+    channels = (0,)
+
+
+class BeginsAnewAtAnEmptyChunk(Crossings):
+    def update(self, chunk):
+        if not len(chunk):
+            self.mean = self.last = -1000.0
+        return super().update(chunk)
+
+
+class GoesDeafOnFlatChannels(Crossings):
+    """Divides by how much the last samples differ, and keeps what comes of it."""
+
+    same = 0
+    spread = 1.0
+
+    def update(self, chunk):
+        found = []
+        for i in range(len(chunk)):
+            one = sample(chunk, i)
+            self.same = self.same + 1 if float(one.samples[0, 1]) == self.last else 0
+            self.spread = nan if self.same > 40 else self.spread
+            found += [d for d in super().update(one) if self.spread > 0.0]
+        return found
+
+
+class TrustsTimeToGoOn(Crossings):
+    """Takes the time between samples as it took it first, and gives up on any other."""
+
+    def update(self, chunk):
+        found = []
+        for d in super().update(chunk):
+            wanted_s = d.sample_index / INFO.rate_hz
+            lost = abs(d.sample_s - self.first_s(chunk, d) - wanted_s) > 0.1
+            found += [] if lost else [d]
+        return found
+
+    def first_s(self, chunk, d):
+        if not hasattr(self, "start_s"):
+            self.start_s = d.sample_s - d.sample_index / INFO.rate_hz
+        return self.start_s
+
+
+class DividesByTheRate(Crossings):
+    def update(self, chunk):
+        if len(chunk) > 1 and abs(chunk.times_s[1] - chunk.times_s[0] - 0.01) > 1e-4:
+            return [replace(d, value=nan) for d in super().update(chunk)]
+        return super().update(chunk)
+
+
+class TakesNanIn(CompiledDetector):
+    """A kernel that keeps the ratio of two samples, whatever they are."""
+
+    Settings = Settings
+
+    def __init__(self):
+        super().__init__(self.ratio, np.zeros(1), np.ones(2), (1,))
+
+    @staticmethod
+    def ratio(samples, times_s, flags, settings, state, out):
+        n_found = 0
+        for i, value in enumerate(samples[:, 1].astype(float)):
+            with np.errstate(all="ignore"):
+                slope = np.float64(value - state[0]) / np.float64(value - state[0])
+            if flags[i]:
+                state[1] *= slope
+            elif state[0] <= 1000.0 < value:
+                n_found = announce(out, n_found, i, times_s[i], 1.0)
+            state[0] = value
+        return n_found
+
+
+def sample(chunk, i):
+    flags = None if chunk.flags is None else chunk.flags[i : i + 1]
+    return Chunk(chunk.samples[i : i + 1], chunk.times_s[i : i + 1], flags)
 
 
 def broken(make, **kwargs):
@@ -202,10 +293,21 @@ def test_the_compiled_detectors_pass(make):
         (TrustsTheOrigin, "the_origin_of_time_does_not_matter"),
         (WritesIntoTheChunk, "samples_are_left_alone"),
         (GoesDeaf, "bad_samples_are_survived"),
+        (LearnsFromWhatIsFlagged, "flagged_samples_teach_nothing"),
+        (LearnsFromWhatIsFlagged, "a_step_of_a_volt_is_survived"),
+        (LearnsFromWhatIsFlagged, "a_railed_channel_is_survived"),
+        (LearnsFromAnotherChannel, "not_finite_samples_are_survived"),
+        (BeginsAnewAtAnEmptyChunk, "an_empty_chunk_changes_nothing"),
+        (GoesDeafOnFlatChannels, "a_flat_channel_is_survived"),
+        (TrustsTimeToGoOn, "a_gap_is_survived"),
+        (TakesNanIn, "a_flat_channel_is_survived"),
+        (DividesByTheRate, "another_rate_is_survived"),
     ],
 )
 def test_each_way_to_be_broken_is_named(make, rule):
-    assert rule in broken(make)
+    (check,) = (check for check in RULES if check.__name__ == rule)
+    with pytest.raises(AssertionError):
+        check(make, trial_chunk(INFO))
 
 
 @pytest.mark.parametrize(
@@ -223,6 +325,99 @@ def test_nothing_else_is_blamed(make, rules):
 def test_every_rule_is_shown_to_fail():
     blamed = test_each_way_to_be_broken_is_named.pytestmark[0].args[1]
     assert {rule for _, rule in blamed} == {rule.__name__ for rule in RULES}
+
+
+def crossings_for(info):
+    made = Crossings()
+    made.column = len(info.channels) - 1
+    made.channels = (made.column,)
+    return made
+
+
+def needs_two_channels(info):
+    if len(info.channels) < 2:
+        raise IndexError("no second channel")
+    return crossings_for(info)
+
+
+def names_a_column_too_many(info):
+    made = crossings_for(info)
+    made.channels = (1024,) if len(info.channels) == 1024 else made.channels
+    return made
+
+
+def lets_an_exception_through(info):
+    if info.rate_hz <= 2 * 30.0:
+        raise ValueError("critical frequencies must be below fs/2")
+    return crossings_for(info)
+
+
+def refuses_without_a_reason(info):
+    if info.rate_hz <= 2 * 30.0:
+        raise ConfigError("detector", [])
+    return crossings_for(info)
+
+
+def is_broken_at_the_edge(info):
+    if info.rate_hz < 2 * 30.0:
+        raise ConfigError("detector", [Problem("band_hz", "reaches Nyquist")])
+    return GivesNan() if info.rate_hz < 2 * 30.001 else crossings_for(info)
+
+
+def refuses_at_the_edge(info):
+    if info.rate_hz <= 2 * 30.0:
+        raise ConfigError("detector", [Problem("band_hz", "reaches Nyquist")])
+    return crossings_for(info)
+
+
+@pytest.mark.parametrize(
+    "make_for",
+    [
+        crossings_for,
+        refuses_at_the_edge,
+        lambda info: BandPower(
+            BandPowerSettings(channel=info.channels[-1], band_hz=(8, 13)), info, 0.0
+        ),
+        lambda info: Phase(
+            PhaseSettings(
+                channel=info.channels[0], band_hz=(4, 8), target_deg=90, min_amplitude_uv=5
+            ),
+            info,
+            0.1,
+        ),
+    ],
+)
+def test_detectors_that_fit_any_stream_pass(make_for):
+    chunk = trial_chunk(INFO)
+    for rule in STREAM_RULES:
+        rule(make_for, INFO, chunk)
+
+
+@pytest.mark.parametrize(
+    ("make_for", "rule"),
+    [
+        (needs_two_channels, "one_channel_is_enough"),
+        (names_a_column_too_many, "many_channels_are_served"),
+        (lets_an_exception_through, "what_does_not_fit_the_rate_is_refused"),
+        (refuses_without_a_reason, "what_does_not_fit_the_rate_is_refused"),
+        (is_broken_at_the_edge, "what_does_not_fit_the_rate_is_refused"),
+    ],
+)
+def test_each_way_to_fail_on_another_stream_is_named(make_for, rule):
+    assert broken(Crossings, make_for=make_for) == [rule]
+
+
+def test_every_rule_of_other_streams_is_shown_to_fail():
+    blamed = test_each_way_to_fail_on_another_stream_is_named.pytestmark[0].args[1]
+    assert {rule for _, rule in blamed} == {rule.__name__ for rule in STREAM_RULES}
+
+
+def test_a_crash_is_told_with_the_rule_it_broke():
+    class Crashes(Crossings):
+        def update(self, chunk):
+            raise RuntimeError("not today")
+
+    assert set(broken(Crashes)) >= {"finds_something", "chunking_changes_nothing"}
 
 
 def test_own_samples_can_be_handed_in():

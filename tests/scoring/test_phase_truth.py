@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt
 
-from bci_core.report.phase_truth import FITTED_SINE, ZERO_PHASE, circular_mean, true_phase
+from bci_core.scoring.phase_truth import FITTED_SINE, ZERO_PHASE, circular_mean, true_phase
 
 RATE_HZ = 250.0
 BAND_HZ = (4.0, 8.0)
@@ -46,6 +46,26 @@ def test_times_of_a_phase() -> None:
     assert truth is not None
     np.testing.assert_allclose(truth.times_of(180.0), np.arange(0.1, 10.0, 0.2), atol=1e-4)
     assert np.allclose(truth.at_deg(truth.times_of(90.0)), 90.0, atol=0.1)
+
+
+def test_times_of_a_phase_go_on_through_a_gap_of_a_fitted_sine() -> None:
+    times_s = np.delete(np.arange(0.0, 10.0, 1 / RATE_HZ), slice(1000, 1300))
+    truth = true_phase(times_s, sine(times_s, 5.0, deg=0.0, noise=0.0), RATE_HZ, BAND_HZ)
+    assert truth is not None
+    np.testing.assert_allclose(truth.times_of(180.0), np.arange(0.1, 10.0, 0.2), atol=1e-3)
+
+
+def test_times_and_amplitude_of_a_rhythm_that_is_no_sine() -> None:
+    times_s = np.arange(0.0, 60.0, 1 / RATE_HZ)
+    turns = 5.8 * times_s + 0.5 * np.sin(2 * np.pi * 0.15 * times_s)
+    truth = true_phase(times_s, 30.0 * np.cos(2 * np.pi * turns), RATE_HZ, BAND_HZ)
+    assert truth is not None
+    assert truth.reference == ZERO_PHASE
+    passed_s = truth.times_of(90.0)
+    expected_s = np.interp(np.arange(10, 300) + 0.25, turns, times_s)
+    nearest_s = np.abs(passed_s[:, np.newaxis] - expected_s).min(axis=0)
+    assert nearest_s.max() < 0.003
+    assert np.allclose(np.interp(expected_s, truth.times_s, truth.amplitude), 30.0, atol=3.0)
 
 
 def test_a_source_that_counts_samples_while_its_clock_wanders() -> None:

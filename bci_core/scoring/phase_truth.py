@@ -17,7 +17,7 @@ from scipy.fft import next_fast_len, rfft, rfftfreq
 from scipy.optimize import least_squares
 from scipy.signal import firwin, hilbert, oaconvolve
 
-from bci_core.report.trace import Floats
+Floats = NDArray[np.float64]
 
 FITTED_SINE = "fitted sine"
 ZERO_PHASE = "zero-phase"
@@ -29,6 +29,7 @@ rhythm comes near it over more than a few cycles."""
 _FIT_STEPS = 30  # a sine needs about five; what is none need not converge
 _CYCLES_OF_FILTER = 3.0  # length of the band-pass, in cycles of its lower edge
 _SAMPLES_PER_CYCLE = 20.0  # of the upper edge, kept when a fast recording is thinned
+_SAME_S = 1e-6  # times and count of samples that differ by less are one
 _GAP_PERIODS = 1.5  # a longer step between samples is a gap
 
 
@@ -47,12 +48,15 @@ class TruePhase:
         recording, as far as the filter reaches.
     explained : float
         Share of the variance in the band that one sine explains.
+    amplitude : ndarray, (n,)
+        Of the oscillation, in the unit of the values; peak, not root mean square.
     """
 
     reference: str
     times_s: Floats
     phase_rad: Floats
     explained: float
+    amplitude: Floats
 
     def at_deg(self, when_s: Floats) -> Floats:
         """Phase at some times, from 0 to 360; NaN where it is not known."""
@@ -60,10 +64,18 @@ class TruePhase:
         return np.asarray(np.degrees(phase) % 360.0, dtype=np.float64)
 
     def times_of(self, target_deg: float) -> Floats:
-        """Every time a fitted sine passes through a phase."""
+        """Every time it passes forwards through a phase, where that is known."""
         turns = self.phase_rad / (2.0 * np.pi) - target_deg / 360.0
-        whole = np.arange(np.ceil(turns[0]), np.floor(turns[-1]) + 1.0)
-        return np.interp(whole, turns, self.times_s)
+        passed = np.floor(turns)
+        with np.errstate(invalid="ignore"):  # NaN is where nothing is known
+            last = np.flatnonzero(np.diff(passed) >= 1.0)
+        # A step over a gap may hold several.
+        n = (passed[last + 1] - passed[last]).astype(np.int64)
+        before = np.repeat(last, n)
+        whole = passed[before] + 1.0 + np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+        part = (whole - turns[before]) / (turns[before + 1] - turns[before])
+        step_s = self.times_s[before + 1] - self.times_s[before]
+        return np.asarray(self.times_s[before] + part * step_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +135,20 @@ def true_phase(
     grid = _Grid(times_s, rate_hz, band_hz, n_taps)
     if not grid.known.any():
         return None
+    if np.ptp(axes[0] - axes[1]) < _SAME_S:
+        axes = axes[:1]
     fits = [_fit_sine(axis, times_s, x, grid) for axis in axes]
     best = max(fits, key=lambda fit: fit.explained)
     if best.explained >= SINE_EXPLAINS:
         return best
-    analytic = np.unwrap(np.angle(hilbert(grid.band_passed(x))))
-    return TruePhase(
-        ZERO_PHASE, grid.times_s, np.where(grid.known, analytic, np.nan), best.explained
-    )
+    analytic = _analytic_signal(grid.band_passed(x))
+    phase_rad = np.where(grid.known, np.unwrap(np.angle(analytic)), np.nan)
+    return TruePhase(ZERO_PHASE, grid.times_s, phase_rad, best.explained, np.abs(analytic))
+
+
+def _analytic_signal(x: Floats) -> NDArray[np.complex128]:
+    """The signal and its Hilbert transform, padded to a length that transforms fast."""
+    return np.asarray(hilbert(x, next_fast_len(len(x)))[: len(x)])
 
 
 class _Grid:
@@ -195,7 +213,8 @@ def _fit_sine(axis: Floats, times_s: Floats, x: Floats, grid: _Grid) -> TruePhas
     there = np.var(grid.band_passed(x)[grid.known])
     explained = 1.0 - float(left / there) if there > 0.0 else 0.0
     phase_rad = 2.0 * np.pi * fit[3] * t - np.arctan2(fit[1], fit[0])
-    return TruePhase(FITTED_SINE, times_s, phase_rad, explained)
+    amplitude = np.full(len(t), np.hypot(fit[0], fit[1]))
+    return TruePhase(FITTED_SINE, times_s, phase_rad, explained, amplitude)
 
 
 def _peak_hz(grid: _Grid, x: Floats) -> float:

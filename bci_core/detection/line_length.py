@@ -1,0 +1,113 @@
+"""Finds seizure onsets by the length of the line that the signal draws."""
+
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from bci_core.chunk import StreamInfo
+from bci_core.detection.short_and_long import (
+    VALUES,
+    ShortAndLong,
+    blocks_of,
+    judge,
+    row_of,
+    sense,
+    take,
+    tell,
+)
+from bci_core.detection.short_and_long_settings import ShortAndLongSettings
+from bci_core.detection.short_and_long_trend import (
+    N_CHANNELS,
+    RATE,
+)
+from bci_core.jit import KERNEL, compiled
+
+
+class LineLengthSettings(ShortAndLongSettings):
+    """Section ``[detector]`` of a rig with ``kind = "line_length"``.
+
+    What it has in common with `area` and `half_wave` is in `ShortAndLongSettings`; the
+    short window is longer here, since line length swings most with sleep spindles.
+
+    Attributes
+    ----------
+    above_trend_percent : float
+        How far the short window must be above the trend, in percent of the trend.
+    above_trend_uv_per_s : float, optional
+        The same in microvolts a second. Where it is given, it is used instead.
+    """
+
+    short_s: float = Field(default=6.0, ge=0.25, le=60.0)
+    above_trend_percent: float = Field(default=90.0, gt=0.0, le=10_000.0)
+    above_trend_uv_per_s: float | None = Field(default=None, gt=0.0, le=1e9)
+
+
+class LineLength(ShortAndLong):
+    """Announces the onset of a seizure once, and its end.
+
+    Line length: the sum of the absolute differences of neighbouring samples after the
+    band-pass, for each second; it grows with amplitude and with frequency (Esteller et
+    al. 2001, Proceedings of the 23rd IEEE EMBS Conference 2:1707). Its mean over the
+    short window is compared with the trend (`bci_core.detection.short_and_long`).
+
+    `value` is the short window over the threshold, on the channel where that is
+    greatest (`channel`); `target_s` is `sample_s`: now. Decided every eighth of a second.
+
+    Parameters
+    ----------
+    settings : LineLengthSettings
+    info : StreamInfo
+    lead_s : float
+        Not used: nothing is predicted.
+
+    Raises
+    ------
+    ConfigError
+        The stream lacks a channel, the band does not fit its rate, or the settings
+        contradict each other.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = LineLengthSettings
+
+    def __init__(self, settings: LineLengthSettings, info: StreamInfo, lead_s: float) -> None:
+        percent = settings.above_trend_percent if settings.above_trend_uv_per_s is None else 0.0
+        super().__init__(
+            "line_length",
+            "line length",
+            line_length_kernel,
+            settings,
+            info,
+            lead_s,
+            factor=percent / 100.0,
+            offset=settings.above_trend_uv_per_s or 0.0,
+            extra_state=2 * len(settings.channels),
+        )
+
+
+@compiled(KERNEL)
+def line_length_kernel(
+    samples: NDArray[np.float32],
+    times_s: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    settings: NDArray[np.float64],
+    state: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> int:
+    """See `LineLength`."""
+    n = int(settings[N_CHANNELS])
+    values = row_of(settings, state, VALUES)
+    block = blocks_of(settings, state)
+    last, quantity = state[-2 * n : -n], state[-n:]
+    n_found = 0
+    for i in range(samples.shape[0]):
+        full = sense(settings, state, samples[i])
+        for c in range(n):
+            quantity[c] = abs(values[c] - last[c]) * settings[RATE]
+            last[c] = values[c]
+        take(settings, state, block, quantity, flags[i] != 0)
+        if full:
+            said = judge(settings, state)
+            n_found = tell(settings, state, out, n_found, i, times_s[i], said)
+    return n_found
