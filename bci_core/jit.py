@@ -22,19 +22,14 @@ _ROOT = Path(__file__).parent
 _interpreted = False
 
 
-def interpret(so: bool = True) -> None:
+def interpret() -> None:
     """Leave the kernels of modules imported from now on as they are, in this process.
 
     For a process that reads a detector's settings and builds it to see whether it can be
     built, and hands it no sample: compiled code takes most of a second to load.
-
-    Parameters
-    ----------
-    so : bool
-        False to compile again, in what is imported from then on.
     """
     global _interpreted  # noqa: PLW0603 - of the process, as what it has imported is
-    _interpreted = so
+    _interpreted = True
 
 
 def compiled(signature: Any) -> Callable[[F], F]:

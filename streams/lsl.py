@@ -1,6 +1,6 @@
 """Lab Streaming Layer: where the loop receives its samples."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pylsl
@@ -56,16 +56,24 @@ class LslInlet:
     source_id : str
         Of the stream to open.
     clock : Clock
+    channels : tuple of str
+        Labels to use instead of the stream's own.
     timeout_s : float
         How long to look for it.
 
     Raises
     ------
     StreamLostError
-        It does not appear in time.
+        It does not appear in time, or has another number of channels.
     """
 
-    def __init__(self, source_id: str, clock: Clock, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        source_id: str,
+        clock: Clock,
+        channels: tuple[str, ...] = (),
+        timeout_s: float = 10.0,
+    ) -> None:
         found = pylsl.resolve_byprop("source_id", source_id, 1, timeout_s)
         if not found:
             raise StreamLostError(
@@ -80,6 +88,13 @@ class LslInlet:
             self._inlet.open_stream(timeout_s)
         except (pylsl.util.TimeoutError, pylsl.util.LostError) as error:
             raise StreamLostError(f"LSL stream {source_id!r} does not answer: {error}") from error
+        if channels:
+            if len(channels) != len(self.info.channels):
+                raise StreamLostError(
+                    f"LSL stream {source_id!r} has {len(self.info.channels)} channels, and had "
+                    f"{len(channels)} when it was described; is it another stream by now?"
+                )
+            self.info = replace(self.info, channels=channels)
         self._handle = self._inlet.obj.value
         self._samples = np.zeros((MAX_ROWS, len(self.info.channels)), dtype=np.float32)
         self._times_s = np.zeros(MAX_ROWS)

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from pydantic import BaseModel
 
     from bci_core.detection.assembly_features import AssemblyFeatures
     from bci_core.scoring.stretch import Stretch
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound="BaseModel")
 
 app = typer.Typer(help="Learn templates from a recording.", no_args_is_help=True)
 
@@ -132,6 +132,8 @@ def assembly(
 
 
 def _checked(model: type[Model], **values: Any) -> Model:
+    from pydantic import ValidationError
+
     from bci_core.errors import ConfigError, Problem
 
     try:

@@ -60,8 +60,8 @@ class PhaseSettings(BaseModel):
         Oscillator: how irregular it is, as its half-power width over that of the band.
     background_ratio, white_ratio, drift_ratio : float
         Oscillator: power density of the background, of white noise, and of drift (1/f²)
-        at the centre of the band, over that of the oscillation at its peak. A larger
-        drift (0.02) suits alpha in EEG, where much slow activity lies below the band.
+        at the centre of the band, over that of the oscillation at its peak. The more
+        drift, the sooner it is over a step; 0.02 suits alpha in EEG, too.
     echt_window_cycles : float
         ecHT: length of the window, in cycles at the centre of the band.
     echt_order : int
@@ -108,12 +108,14 @@ class Phase(CompiledDetector):
     `target_s`.
 
     Outputs at each sample: ``phase_deg`` now, ``amplitude_uv``, ``frequency_hz``,
-    ``uncertainty_deg`` (standard deviation of the phase `lead_s` from now), and
-    ``gate_open`` (1 where the amplitude lets it announce).
+    ``uncertainty_deg`` (standard deviation of the phase `lead_s` from now, against what a
+    zero-phase filter will show), and ``gate_open`` (1 where the amplitude lets it announce).
 
-    After a step of the electrode the filter rings for some of the band's own periods
-    (a second, for theta); what that taught about the frequency fades with
-    `memory_cycles`.
+    A jump of more than 1 mV (and 100 times the usual amplitude) from one sample to the
+    next is an electrode's step, and taken out. After a smaller one, or at the start, the
+    oscillator recovers with a time constant of 2.2 cycles of a theta band;
+    what it taught about the frequency fades with `memory_cycles`. A first spread is there
+    six cycles of the lower edge and `lead_s` after the start, or after a flagged sample.
 
     Parameters
     ----------

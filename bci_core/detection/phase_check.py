@@ -12,6 +12,9 @@ that moment was. From this are learnt
   the spread, whatever the signal is (adaptive conformal inference, Gibbs & Candès
   2021, NeurIPS 34).
 
+Both are against what an acausal filter shows, as every published figure is; noise within
+the band, which that shows along with the oscillation, is in neither.
+
 The truth is a windowed-sinc (Hamming) band-pass three cycles of the lower edge
 long, made analytic by shifting a low-pass up to the band.
 """

@@ -47,9 +47,3 @@ def delayed(ring: NDArray[np.float64], value: float) -> float:
     ring[_VALUES + at] = value
     ring[_AT] = (at + 1) % (ring.shape[0] - _VALUES)
     return oldest
-
-
-@compiled("void(float64[::1])")
-def empty(ring: NDArray[np.float64]) -> None:
-    """Forget everything."""
-    ring[:] = 0.0

@@ -83,7 +83,7 @@ class Ripple(CompiledDetector):
     band_hz : (float, float)
         Where ripples are looked for.
     muscle_band_hz : (float, float) or None
-        Of the muscle veto; None where it is off, or the rate leaves no room for it.
+        Where muscles and artefacts are looked for; None where the rate leaves no room.
     delay_s : float
         Of the envelope: group delay at the centre of a narrow band.
 
@@ -102,11 +102,7 @@ class Ripple(CompiledDetector):
             raise ConfigError("detector ripple", problems)
         criteria, rate_hz = settings.criteria, info.rate_hz
         self.band_hz = criteria.band_hz
-        self.muscle_band_hz = (
-            muscle_band(settings.muscle_band_hz, self.band_hz[1], rate_hz)
-            if criteria.muscle_veto
-            else None
-        )
+        self.muscle_band_hz = muscle_band(settings.muscle_band_hz, self.band_hz[1], rate_hz)
         self.delay_s = 1.0 / (math.pi * pole_distance_hz(criteria.width_hz))
         columns = tuple(info.index_of(channel) for channel in settings.all_channels)
         n_channels = len(settings.channels)
@@ -117,7 +113,8 @@ class Ripple(CompiledDetector):
             self.band_hz,
             criteria.width_hz,
             self.muscle_band_hz,
-            settings.muscle_ratio,
+            settings.muscle_ratio if criteria.muscle_veto else None,
+            criteria.release_sd,
             normal,
             rate_hz,
         )

@@ -42,17 +42,21 @@ MUSCLE_TREND_S = 0.2
 LEAST_MUSCLE = 1.5
 """What lies above the band is muscle only where it is this much stronger than usual."""
 
+ARTEFACT = 50.0
+"""What lies above the band is no biology where it is this much stronger than usual; all that
+follows without a break is rejected with it."""
+
 MOST_DOUBT = 2.0
 """The recent work of muscles divides no strength by more than this."""
 
 # settings of the bank; the muscle filter's sections follow, none where there is no veto
-_N_BANDS, _NEAR, _MUSCLE_NEAR, _MUSCLE_TREND, _MUSCLE_RATIO, _NORMAL = range(6)
+_N_BANDS, _NEAR, _MUSCLE_NEAR, _MUSCLE_TREND, _MUSCLE_RATIO, _RELEASE, _NORMAL = range(7)
 _BANDS = _NORMAL + ROBUST_SETTINGS
 _COS, _SIN, _GAIN, _PER_BAND = range(4)
 # state, each times the number of channels; best comes first. Then, for each band, that of its
 # two complex poles and its baseline
 _LAST, _STEP, _ENVELOPE, _HEIGHT, _POWER_1, _POWER_2, _MUSCLE, _TREND, _RELATIVE = range(1, 10)
-_SEEN, _MUSCLE_FILTER = 10, 11
+_SEEN, _REJECTED, _MUSCLE_FILTER = range(10, 13)
 _MUSCLE_NORMAL = _MUSCLE_FILTER + MUSCLE_ORDER * MEMORIES
 _BAND_STATE = _MUSCLE_NORMAL + ROBUST_STATE
 _POLES = 4
@@ -91,19 +95,26 @@ def bank_settings(
     band_hz: tuple[float, float],
     width_hz: float,
     muscle_hz: tuple[float, float] | None,
-    muscle_ratio: float,
+    muscle_ratio: float | None,
+    release_sd: float,
     normal: NDArray[np.float64],
     rate_hz: float,
 ) -> NDArray[np.float64]:
-    """Settings of the bank, the same for each channel; `normal` are those of its baselines."""
+    """Settings of the bank, the same for each channel.
+
+    Without a `muscle_ratio` only artefacts are rejected, and without `muscle_hz` nothing;
+    `release_sd` is where what was rejected is over; `normal` are the settings of baselines.
+    """
     centres = 2.0 * np.pi * centres_hz(band_hz, width_hz) / rate_hz
     pole = math.exp(-2.0 * math.pi * pole_distance_hz(width_hz) / rate_hz)
     head = np.zeros(_BANDS)
     head[_N_BANDS] = len(centres)
     head[_NEAR] = 1.0 - pole
     head[_MUSCLE_NEAR] = 1.0 - pole * pole
-    head[_MUSCLE_TREND] = -math.expm1(-1.0 / (MUSCLE_TREND_S * rate_hz))
-    head[_MUSCLE_RATIO] = muscle_ratio
+    veto = muscle_ratio is not None
+    head[_MUSCLE_TREND] = -math.expm1(-1.0 / (MUSCLE_TREND_S * rate_hz)) if veto else 0.0
+    head[_MUSCLE_RATIO] = muscle_ratio if muscle_ratio is not None else math.inf
+    head[_RELEASE] = release_sd
     head[_NORMAL:_BANDS] = normal
     # An oscillation of 1 uV at the centre comes out as an envelope of 1 uV: half of it is
     # lost with the negative frequencies, and the difference changes it too.
@@ -200,8 +211,9 @@ def ripple_strengths(
         In microvolts. Changed.
     strengths : ndarray, (n_channels,)
         Written: the envelope of the narrow band that stands out most, in standard
-        deviations above its median; 0 where none does, where there is no baseline yet, and
-        while muscles are at work. Where they have been of late, it is divided by how much.
+        deviations above its median; 0 where none does, where there is no baseline yet,
+        while muscles are at work, and in artefacts. Where muscles have been at work of late,
+        it is divided by how much.
     learn : bool
         False on a sample that baselines must not learn from.
     """
@@ -242,8 +254,14 @@ def ripple_strengths(
         if learn:
             robust_follow(normal, baselines, envelopes)
 
-    ratio = settings[_MUSCLE_RATIO]
+    ratio, release = settings[_MUSCLE_RATIO], settings[_RELEASE]
+    rejected = state[_REJECTED * n : _MUSCLE_FILTER * n]
+    for c in range(n):
+        # The narrow bands ring for longer than the one above after a step of the electrode.
+        still = rejected[c] if best[c] >= release else 0.0
+        rejected[c] = 1.0 if muscle[c] > ARTEFACT else still
     for c in range(n):
         doubt = min(max(1.0, trend[c]), MOST_DOUBT)
-        muscular = muscle[c] > max(LEAST_MUSCLE, ratio * relative[c])
+        least = max(LEAST_MUSCLE, ratio * relative[c] if relative[c] > 0.0 else 0.0)
+        muscular = muscle[c] > least or rejected[c] > 0.0
         strengths[c] = 0.0 if muscular else best[c] / doubt

@@ -68,7 +68,7 @@ class RippleSettings(BaseModel):
     min_duration_s : float or None
         How long it must have lasted to be announced.
     muscle_veto : bool or None
-        Whether to reject what is accompanied by muscles.
+        Whether to reject what is accompanied by muscles. Artefacts always are.
     refractory_s : float
         What begins sooner after the last announcement is not announced.
     noise_channel : str or None
@@ -157,7 +157,7 @@ def ripple_problems(settings: RippleSettings, info: StreamInfo) -> list[Problem]
             )
         )
     low_hz, high_hz = settings.muscle_band_hz
-    if criteria.muscle_veto and not criteria.band_hz[1] <= low_hz < high_hz:
+    if not criteria.band_hz[1] <= low_hz < high_hz:
         problems.append(
             Problem(
                 "muscle_band_hz",

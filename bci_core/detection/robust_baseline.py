@@ -7,15 +7,17 @@ values are above as below. The spread does the same with the distances from the
 level. An event that fills a tenth of the time moves the level as much as a
 twentieth of the values would, whether it is five or five hundred times as high.
 
-The steps are in proportion to the spread, and the spread's own are in proportion
-to itself: a level that has left is followed faster and faster. A signal that has
-stayed on one side of its level for `patience_s` without a break has another level
-now; it is then learnt anew. So any lasting step, however large, is over after at
-most `patience_s` and `learning_s`.
+A lasting step of the level by a factor of ten or more, up or down, is over after about
+`patience_s` and `learning_s`: a signal of which hardly anything has crossed its level in
+that time has another level now, and is learnt anew. Smaller steps are followed: the
+steps are in proportion to the spread, and the spread's own in proportion to itself, so
+a step by a factor of three takes up to two time constants.
 
 The caller does not call `follow` on a sample that must not be learnt from. That is
 all there is to freezing it.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,10 @@ _LARGEST_STEP = 0.1
 _MEANS = 0.25
 """Part of the learning in which plain means are taken."""
 
+_ONE_SIDED = 0.9
+_PATIENCE_MEMORIES = -math.log(1.0 - _ONE_SIDED)
+"""An average that starts at 0 and takes in nothing but 1 passes 0.9 after so many memories."""
+
 # settings
 _GAIN, _FLOOR, _LEARNING, _PATIENCE = range(4)
 ROBUST_SETTINGS = 4
@@ -45,7 +51,7 @@ ROBUST_STATE = 4
 """Numbers in the state for each baseline; all zero to begin with.
 
 First the counts of all of them, then their levels, their median absolute deviations, and
-for how long the values have been above the level (positive) or below it (negative)."""
+how far the recent values were all above the level (1) or all below it (-1)."""
 
 
 def robust_settings(
@@ -61,8 +67,8 @@ def robust_settings(
         At the start, and when it is learnt anew: steps are larger, and
         `robust_learnt` says no.
     patience_s : float
-        How long everything may lie on one side of the level before it is learnt anew.
-        Longer than any event.
+        How long everything may lie on one side of the level before it is learnt anew;
+        one value in twenty may not. Longer than any event, or chain of events.
     floor : float
         The least level and standard deviation are taken to be, in the unit of the values.
     rate_hz : float
@@ -131,20 +137,21 @@ def robust_follow(
     n = values.shape[0]
     # Short loops over few arrays: these the compiler turns into vector instructions.
     count, level = state[:n], state[n : 2 * n]
-    mad, run = state[2 * n : 3 * n], state[3 * n : 4 * n]
-    gain, floor, patience = settings[_GAIN], settings[_FLOOR], settings[_PATIENCE]
+    mad, balance = state[2 * n : 3 * n], state[3 * n : 4 * n]
+    gain, floor = settings[_GAIN], settings[_FLOOR]
+    memory = _PATIENCE_MEMORIES / settings[_PATIENCE]
     means = _MEANS * settings[_LEARNING]
     n_anew = 0
     for c in range(n):
         side = 1.0 if values[c] > level[c] else -1.0
-        run[c] = run[c] + side if run[c] * side > 0.0 else side
-        n_anew += 1 if abs(run[c]) > patience else 0
+        balance[c] += memory * (side - balance[c])
+        n_anew += 1 if abs(balance[c]) > _ONE_SIDED else 0
     for c in range(n):
         count[c] += 1.0
     for c in range(n):
         distance = values[c] - level[c]
         step = max(gain, min(_HEAD_START / count[c], _LARGEST_STEP))
-        move = step * mad[c] if run[c] > 0.0 else -step * mad[c]
+        move = step * mad[c] if distance > 0.0 else -step * mad[c]
         grow = step * mad[c] if abs(distance) > mad[c] else -step * mad[c]
         # At first, a guess from plain means: steps take long to get to the order of size.
         first = count[c] <= means
@@ -153,8 +160,8 @@ def robust_follow(
     if n_anew == 0 and count[0] > 1.0:
         return
     for c in range(n):
-        if abs(run[c]) > patience or count[c] == 1.0:
+        if abs(balance[c]) > _ONE_SIDED or count[c] == 1.0:
             count[c] = 1.0
             level[c] = values[c]
             mad[c] = max(0.5 * abs(values[c]), floor)
-            run[c] = 0.0
+            balance[c] = 0.0

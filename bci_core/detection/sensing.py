@@ -27,6 +27,8 @@ class Sensing:
     guard : Detector, optional
         Sees the same samples; what it finds is kept apart, in `alarms`.
     blanking : BlankingSettings, optional
+        A detector that says `predicts_blanks` goes on by itself where samples are blanked;
+        a bridge would only mislead it, and there is none.
 
     Attributes
     ----------
@@ -56,6 +58,8 @@ class Sensing:
         self.compiled = self.compiled_guard = None
         if isinstance(detector, CompiledDetector) and isinstance(self.guard, CompiledDetector):
             self.compiled, self.compiled_guard = detector, self.guard
+        if blanking is not None and getattr(detector, "predicts_blanks", False):
+            blanking = blanking.model_copy(update={"fill": "hold"})
         watched = tuple(dict.fromkeys((*detector.channels, *self.guard.channels)))
         self.monitor = SampleMonitor(settings, info.rate_hz, watched, blanking)
         self.flags = np.zeros(MAX_ROWS, dtype=np.uint8)

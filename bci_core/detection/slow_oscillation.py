@@ -15,6 +15,7 @@ from bci_core.detection.phase_follow import (
     COLUMN,
     IM,
     MODEL_AT,
+    OMEGA,
     OUTPUTS,
     OWN_AT,
     PHASE_DEG,
@@ -26,6 +27,9 @@ from bci_core.detection.phase_follow import (
 from bci_core.detection.phase_oscillator import STATE_SIZE, track
 from bci_core.errors import ConfigError, Problem
 from bci_core.jit import KERNEL, compiled
+
+DRIFT_RATIO = 0.03
+"""Of the phase detector: more than its default, so that it is over a step within some seconds."""
 
 # settings, at the end of the phase detector's, counted from the end
 _N_SETTINGS = 7
@@ -122,6 +126,7 @@ class SlowOscillation(CompiledDetector):
             target_deg=0.0 if peak else 180.0,
             min_amplitude_quantile=settings.min_amplitude_quantile,
             max_uncertainty_deg=settings.max_uncertainty_deg,
+            drift_ratio=DRIFT_RATIO,
         )
         problems = _contradictions(settings)
         try:
@@ -219,12 +224,15 @@ def slow_oscillation_kernel(
         _follow_half_waves(limits, wave, in_band, flags[i] != 0)
         if n_with == n_found:
             continue
-        # A trough to come is as deep as the amplitude says; its half-wave is half over by then.
+        # A half-wave that is not over yet will be half a cycle long; a trough to come, as deep
+        # as the amplitude.
         depth_uv = state[AMPLITUDE_UV] if to_trough else wave[_TROUGH_UV]
-        shortest = limits[_SHORTEST] / 2.0 if to_trough or wave[_RUN] > 0.0 else limits[_SHORTEST]
+        length = wave[_DOWN_RUN]
+        if to_trough or wave[_RUN] > 0.0:
+            length = max(wave[_RUN], math.pi / state[OMEGA])
         fits = (
             limits[_THRESHOLD] <= depth_uv <= limits[_DEEPEST]
-            and shortest <= wave[_DOWN_RUN] <= limits[_LONGEST]
+            and limits[_SHORTEST] <= length <= limits[_LONGEST]
             and wave[_RUN] >= -limits[_LONGEST]
             and wave[_FLAGGED] == 0.0
         )

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -74,6 +74,10 @@ def read_evidence(files: SessionFiles) -> Evidence:
     told = trace(read_ledger(files.ledger))
     stream = told.ready.get("stream", {}).get("name")
     recording, problem = _recording(files.xdf, stream)
+    labels = tuple(told.ready.get("stream", {}).get("channels", ()))
+    if recording is not None and len(labels) == len(recording.info.channels):
+        # As the loop called them: those of another program's stream need not be unique.
+        recording = replace(recording, info=replace(recording.info, channels=labels))
     return Evidence(
         folder=files.path.name,
         ledger=ledger,

@@ -24,7 +24,7 @@ UNLOGGED_LIMIT_S = 1.0
 class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
-    Orders: ``connect`` {source_id, endpoint, keys, same_machine}, ``begin``, ``arm``
+    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine}, ``begin``, ``arm``
     {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``, ``close``.
 
     Parameters
@@ -125,7 +125,8 @@ class LoopNode:
     def _connect(self, order: Message) -> None:
         # Before the sockets: the threads liblsl and ZeroMQ start inherit it.
         scheduling = ask_for_realtime()
-        inlet = self._inlet_class(order["source_id"], self._clock)
+        # As its driver labels them, which makes labels unique where the stream does not.
+        inlet = self._inlet_class(order["source_id"], self._clock, tuple(order["channels"]))
         keys = registry.load("transport", "command_keys").load(order["keys"])
         link = registry.load("transport", "commands")(
             order["endpoint"],

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bci_core import jit
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
@@ -113,7 +112,6 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
     """Summary and report; trouble with either is told, and leaves the recording alone."""
-    jit.interpret(False)  # the audit goes through every sample
     # Plotting takes long to import, and a session should be armed soon.
     from bci_core.report.evidence import read_evidence
     from bci_core.report.html import write_report

@@ -117,9 +117,8 @@ class Supervisor:
         self._nodes.spawn("stimulator", str(keys / "server.json"))
         self._nodes.spawn("loop", *self._outputs)
         self._folder.mark_running(os.getpid(), self._nodes["stimulator"].pid)
-        source_id = (
-            amplifier.describe().source_id if published else self._wait("amplifier")["source_id"]
-        )
+        info = amplifier.describe()
+        source_id = info.source_id if published else self._wait("amplifier")["source_id"]
         self._wait("loop")
         streams = ["events", "loop", "mask", *(["detector"] if self._outputs else [])]
         self._recorder = registry.load("transport", "recorder")(
@@ -138,6 +137,7 @@ class Supervisor:
                 "endpoint": self._wait("stimulator")["endpoint"],
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
+                "channels": list(info.channels),
             }
         )
         connected = self._wait("loop", "connected")

@@ -26,7 +26,7 @@ import sys, time
 import numpy as np, pylsl
 info = pylsl.StreamInfo("Foreign", "EEG", 2, 250.0, "float32", sys.argv[1])
 channels = info.desc().append_child("channels")
-for label in ("A", "B"):
+for label in ("A", "A"):  # as it happens
     channel = channels.append_child("channel")
     channel.append_child_value("label", label).append_child_value("unit", "microvolts")
 outlet = pylsl.StreamOutlet(info)
@@ -113,7 +113,7 @@ def foreign_stream(stage: Any) -> Any:
         amplifier = {"driver": "lsl", "source_id": "foreign-1"}
         # The other program has no real-time priority.
         patient = {"stale_after_s": 1.0}
-        rig = stage.write_rig(amplifier=amplifier, detector={"channel": "A"}, arming=patient)
+        rig = stage.write_rig(amplifier=amplifier, detector={"channel": "A-2"}, arming=patient)
         return stage.played(stage.start(rig, "--duration", "3", "--json"))
     finally:
         other.kill()

@@ -151,7 +151,7 @@ def twin(asked, samples, lead_s):
     [
         {},
         {"mains_hz": 60.0},
-        {"target_deg": 45.0, "min_amplitude_uv": 10.0, "max_uncertainty_deg": 60.0},
+        {"target_deg": 45.0, "min_amplitude_uv": 10.0, "max_uncertainty_deg": 110.0},
         {"min_amplitude_quantile": 0.3, "learning_s": 2.0, "background_ratio": 0.1},
     ],
 )

@@ -19,9 +19,8 @@ from bci_core.bench.accuracy.cost_bands import (
 )
 from bci_core.bench.accuracy.cost_many import AreaTwin, LineLengthTwin, SpikesTwin
 from bci_core.bench.accuracy.cost_ripple import RippleTwin
-from bci_core.bench.accuracy.cost_single import OscillatorTwin, SpindleTwin
+from bci_core.bench.accuracy.cost_single import PhaseTwin, SpindleTwin
 from bci_core.chunk import StreamInfo
-from bci_core.detection import phase_follow
 from bci_core.detection.area import Area, AreaSettings
 from bci_core.detection.band_discriminant import BandDiscriminant
 from bci_core.detection.band_discriminant_settings import BandDiscriminantSettings
@@ -85,10 +84,9 @@ def _outputs(detectors: Detectors) -> NDArray[np.float64]:
     return np.stack([detector.output() for detector in detectors])
 
 
-def _shown(detectors: Detectors) -> NDArray[np.float64]:
-    """What the estimator of the phase shows."""
-    at = int(detectors[0].settings[phase_follow.OWN_AT])
-    return np.stack([detector.state[at : at + 2] for detector in detectors])
+def _amplitude_and_frequency(detectors: Detectors) -> NDArray[np.float64]:
+    """Of the phase's outputs."""
+    return _outputs(detectors)[:, 1:3]
 
 
 def _each(make: Callable[[str, StreamInfo], Any]) -> Callable[[StreamInfo, int], Detectors]:
@@ -99,6 +97,7 @@ BAND_POWER: dict[str, Any] = {"band_hz": (8.0, 13.0), "learning_s": 1.0}
 BAND_DISCRIMINANT: dict[str, Any] = {"update_s": 0.1, "learning_s": 0.5}
 LINE_LENGTH: dict[str, Any] = {"short_s": 0.5, "learning_s": 1.0}
 RIPPLE: dict[str, Any] = {"learning_s": 1.0}
+SLOW_OSCILLATION: dict[str, Any] = {"band_hz": (0.5, 2.0), "min_amplitude_quantile": 0.5}
 SPINDLE: dict[str, Any] = {"learning_s": 0.5}
 SPIKES: dict[str, Any] = {"learning_s": 0.01}
 
@@ -147,17 +146,17 @@ CASES: tuple[Case, ...] = (
     Case(
         "phase",
         _each(lambda c, info: Phase(PhaseSettings(channel=c), info, 0.01)),
-        lambda info: OscillatorTwin(PhaseSettings(channel="c0"), info),
-        _shown,
-        "numpy, of the estimator alone",
+        lambda info: PhaseTwin(PhaseSettings(channel="c0"), info),
+        _amplitude_and_frequency,
+        "numpy and plain Python",
         one_channel=True,
     ),
     Case(
         "slow_oscillation",
         _each(lambda c, info: SlowOscillation(SlowOscillationSettings(channel=c), info, 0.01)),
-        lambda info: OscillatorTwin(PhaseSettings(channel="c0", band_hz=(0.5, 2.0)), info),
-        _shown,
-        "numpy, of the estimator alone",
+        lambda info: PhaseTwin(PhaseSettings(channel="c0", **SLOW_OSCILLATION), info),
+        _amplitude_and_frequency,
+        "numpy and plain Python",
         one_channel=True,
     ),
     Case(

@@ -22,6 +22,8 @@ from bci_core.detection.robust_baseline import (
     _HEAD_START,
     _LARGEST_STEP,
     _MEANS,
+    _ONE_SIDED,
+    _PATIENCE_MEMORIES,
     SD_PER_MAD,
     robust_settings,
 )
@@ -31,43 +33,43 @@ class RobustBaseline:
     """`bci_core.detection.robust_baseline` of many values at once, value by value in time."""
 
     def __init__(self, settings: Floats, shape: tuple[int, ...]) -> None:
-        self._gain, self._floor, self._learning, self._patience = settings.tolist()
-        self.count, self._level, self._mad, self._run = np.zeros((4, *shape))
+        self._gain, self._floor, self._learning, patience = settings.tolist()
+        self._memory = _PATIENCE_MEMORIES / patience
+        self._count, self._level, self._mad, self._balance = (np.zeros(shape) for _ in range(4))
 
     @property
     def learnt(self) -> NDArray[np.bool_]:
         """Where there is something to compare with."""
-        return np.asarray(self.count >= self._learning)
+        return np.asarray(self._count >= self._learning)
 
     @property
     def level(self) -> Floats:
         """Running medians."""
-        return np.maximum(self._level, self._floor)
+        return np.asarray(np.maximum(self._level, self._floor))
 
     def heights(self, values: Floats) -> Floats:
         """In standard deviations."""
-        return (values - self._level) / np.maximum(SD_PER_MAD * self._mad, self._floor)
+        deviations = np.maximum(SD_PER_MAD * self._mad, self._floor)
+        return np.asarray((values - self._level) / deviations)
 
     def follow(self, values: Floats) -> None:
         """Take one value of each in."""
-        above = values > self._level
-        self._run = np.where(
-            above, np.maximum(self._run, 0.0) + 1.0, np.minimum(self._run, 0.0) - 1.0
-        )
-        anew = (self.count == 0.0) | (np.abs(self._run) > self._patience)
+        side = np.where(values > self._level, 1.0, -1.0)
+        self._balance += self._memory * (side - self._balance)
+        self._count += 1.0
         distance = values - self._level
-        far = np.abs(distance) > self._mad
-        count = self.count + 1.0
-        first = count <= _MEANS * self._learning
-        step = np.maximum(self._gain, np.minimum(_HEAD_START / count, _LARGEST_STEP))
-        up = np.where(first, distance / count, np.where(above, step, -step) * self._mad)
-        wider = (np.abs(distance) - self._mad) / count
-        mad = self._mad + np.where(first, wider, np.where(far, step, -step) * self._mad)
-        level, mad = self._level + up, np.maximum(mad, self._floor)
-        self._level = np.where(anew, values, level)
-        self._mad = np.where(anew, np.maximum(0.5 * np.abs(values), self._floor), mad)
-        self._run[anew] = 0.0
-        self.count = np.where(anew, 1.0, count)
+        far = np.where(np.abs(distance) > self._mad, 1.0, -1.0)
+        step = np.maximum(self._gain, np.minimum(_HEAD_START / self._count, _LARGEST_STEP))
+        first = self._count <= _MEANS * self._learning
+        wider = (np.abs(distance) - self._mad) / self._count
+        move = np.where(first, distance / self._count, step * self._mad * side)
+        grow = np.where(first, wider, step * self._mad * far)
+        self._level += move
+        self._mad = np.maximum(self._mad + grow, self._floor)
+        anew = (np.abs(self._balance) > _ONE_SIDED) | (self._count == 1.0)
+        self._count[anew], self._balance[anew] = 1.0, 0.0
+        self._level[anew] = values[anew]
+        self._mad[anew] = np.maximum(0.5 * np.abs(values[anew]), self._floor)
 
 
 class RippleTwin:
@@ -116,8 +118,8 @@ class RippleTwin:
     def _strength(self, muscle: Floats, envelope: Floats) -> Floats:
         relative_muscle = muscle / self._muscles.level
         self._muscles.follow(muscle)
-        step = self._trend_gain * (relative_muscle - self._trend)
-        self._trend += np.where(self._muscles.learnt, step, 0.0)
+        if self._muscles.learnt[0]:
+            self._trend += self._trend_gain * (relative_muscle - self._trend)
         heights = np.where(self._normal.learnt, self._normal.heights(envelope), 0.0)
         best = np.maximum(heights.max(axis=0), 0.0)
         which, every = heights.argmax(axis=0), np.arange(len(best))

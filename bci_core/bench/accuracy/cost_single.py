@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from bci_core.bench.accuracy.cost_bands import Filter, Floats, OneBaseline, butterworth
 from bci_core.chunk import StreamInfo
-from bci_core.detection import phase_oscillator
-from bci_core.detection.phase import PhaseSettings
-from bci_core.detection.phase_follow import IM, RE
+from bci_core.detection import phase_follow as follow
+from bci_core.detection import phase_oscillator as oscillator
+from bci_core.detection.phase import Phase, PhaseSettings
 from bci_core.detection.spindle import SpindleSettings, alignment
 
 N_SUMS = 7
@@ -62,36 +62,70 @@ class SpindleTwin:
         return np.array([[rms[-1], height, relative[-1], match[-1], frequency_hz[-1]]])
 
 
-class OscillatorTwin:
-    """The two numbers the phase is read from, (1, 2); no frequency, no gate, no check.
+class PhaseTwin:
+    """Amplitude and frequency, (1, 2). Bias and spread are not followed, nothing is announced.
 
-    The steady-state Kalman filter and band-pass as one linear system, a matrix product a
-    sample: less than the kernel does.
+    Kalman filter and band-pass are one linear system, a matrix product a sample; what
+    follows is in plain numbers.
     """
 
     def __init__(self, settings: PhaseSettings, info: StreamInfo) -> None:
-        model = phase_oscillator.oscillator_model(
-            settings.band_hz,
-            info.rate_hz,
-            settings.linewidth_ratio,
-            settings.background_ratio,
-            settings.white_ratio,
-            settings.drift_ratio,
-        )
-        n = phase_oscillator.STATE_SIZE
+        asked = Phase(settings, info, 0.0)
+        head = asked.settings
+        self._low, self._high = float(head[follow.LOWEST]), float(head[follow.HIGHEST])
+        self._memory, self._step = float(head[follow.MEMORY]), float(head[follow.AMPLITUDE_STEP])
+        table = head[int(head[follow.TABLE_AT]) : int(head[follow.CHECK_AT])]
+        self._table = table.reshape(-1, 2, 2)
+        model = head[int(head[follow.MODEL_AT]) :]
+        n = oscillator.STATE_SIZE
         self._system = np.zeros((n, n + 1))
         for k, unit in enumerate(np.eye(n + 1)):
             state = unit[:n].copy()
-            phase_oscillator.track(model, state, float(unit[n]))
+            oscillator.track(model, state, float(unit[n]))
             self._system[:, k] = state
         self._state = np.zeros(n + 1)
+        self._shown = np.zeros(2)
         self._offset: float | None = None
+        self._omega = float(asked.state[follow.OMEGA])
+        self._rotation = complex(np.exp(1j * self._omega))
+        self._n = self._learnt = 0
+        self._median, self._rate_hz, self._quantile = 0.0, info.rate_hz, 0.0
+        self._share = settings.min_amplitude_quantile
 
     def step(self, samples: NDArray[np.float32]) -> Floats:
-        """Take a chunk in."""
+        """Take a chunk in. Nothing in it may be as large as a step of the electrode."""
         if self._offset is None:
             self._offset = float(samples[0, 0])
-        for value in samples[:, 0].astype(np.float64) - self._offset:
-            self._state[-1] = value
-            self._state[:-1] = self._system @ self._state
-        return self._state[[[RE, IM]]]
+        for value in samples[:, 0].tolist():
+            amplitude_uv = self._follow(value - self._offset)
+        return np.array([[amplitude_uv, self._omega * self._rate_hz / (2.0 * math.pi)]])
+
+    def _follow(self, value: float) -> float:
+        self._state[-1] = value
+        self._state[:-1] = self._system @ self._state
+        shown = self._state[[follow.RE, follow.IM]]
+        place = (self._omega - self._low) / (self._high - self._low) * (follow.POINTS - 1)
+        at = min(int(place), follow.POINTS - 2)
+        way = self._table[at] + (place - at) * (self._table[at + 1] - self._table[at])
+        now, was = complex(*(way @ shown).tolist()), complex(*(way @ self._shown).tolist())
+        self._shown = shown
+        amplitude_uv = abs(now)
+        if amplitude_uv == 0.0:
+            return 0.0
+        self._n += 1
+        if self._n * self._omega < follow.FILLING_RAD:
+            self._median = self._quantile = max(self._median, amplitude_uv)
+        step = max(self._step, 2.0 / self._n)
+        self._median *= math.exp(step * (0.5 if amplitude_uv > self._median else -0.5))
+        up = self._share if amplitude_uv > self._quantile else self._share - 1.0
+        self._quantile *= math.exp(step * up)
+        rotation = now * was.conjugate()
+        is_open = self._share == 0.0 or amplitude_uv >= self._quantile
+        if is_open and abs(rotation) > 0.0:
+            self._learnt += 1
+            start = follow.HEAD_START / (self._learnt + follow.HEAD_START - 1.0)
+            gain = min(1.0, amplitude_uv / self._median) * max(self._memory, start)
+            self._rotation += gain * (rotation / abs(rotation) - self._rotation)
+            turn = math.atan2(self._rotation.imag, self._rotation.real)
+            self._omega = min(max(turn, self._low), self._high)
+        return amplitude_uv
