@@ -56,10 +56,10 @@ class LslInlet:
     source_id : str
         Of the stream to open.
     clock : Clock
-    channels : tuple of str
-        Labels to use instead of the stream's own.
     timeout_s : float
         How long to look for it.
+    channels : tuple of str
+        Labels to use instead of the stream's own.
 
     Raises
     ------
@@ -71,8 +71,8 @@ class LslInlet:
         self,
         source_id: str,
         clock: Clock,
-        channels: tuple[str, ...] = (),
         timeout_s: float = 10.0,
+        channels: tuple[str, ...] = (),
     ) -> None:
         found = pylsl.resolve_byprop("source_id", source_id, 1, timeout_s)
         if not found:

@@ -56,8 +56,8 @@ class Ripple(CompiledDetector):
     The band is split into narrow ones (`ripple_bank`), each measured against its own running
     median and standard deviation (`robust_baseline`), which ripples themselves hardly move.
     The strength of a channel is that of its narrow band that stands out most. A ripple of
-    5 SD of the whole band comes to about 8 SD of a narrow one, so it passes a threshold
-    that noise rarely reaches before it is at its peak.
+    5 SD of the whole band comes to about 9 SD of a narrow one: on its way up it passes a
+    threshold that noise rarely reaches.
 
     An event lasts while the strength is above `release_sd`. It is announced as soon as it has
     lasted for `min_duration_s` and been above `threshold_sd`; or never, if just then the noise

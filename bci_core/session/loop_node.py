@@ -126,7 +126,8 @@ class LoopNode:
         # Before the sockets: the threads liblsl and ZeroMQ start inherit it.
         scheduling = ask_for_realtime()
         # As its driver labels them, which makes labels unique where the stream does not.
-        inlet = self._inlet_class(order["source_id"], self._clock, tuple(order["channels"]))
+        channels = tuple(order["channels"])
+        inlet = self._inlet_class(order["source_id"], self._clock, channels=channels)
         keys = registry.load("transport", "command_keys").load(order["keys"])
         link = registry.load("transport", "commands")(
             order["endpoint"],

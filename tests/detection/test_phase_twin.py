@@ -151,11 +151,19 @@ def twin(asked, samples, lead_s):
     [
         {},
         {"mains_hz": 60.0},
-        {"target_deg": 45.0, "min_amplitude_uv": 10.0, "max_uncertainty_deg": 110.0},
+        {"target_deg": 45.0, "min_amplitude_uv": 10.0},
         {"min_amplitude_quantile": 0.3, "learning_s": 2.0, "background_ratio": 0.1},
     ],
 )
 def test_agrees_with_its_twin(changes, lead_s):
+    compare(changes, lead_s)
+
+
+def test_agrees_on_what_is_too_uncertain():
+    assert len(compare({"max_uncertainty_deg": 60.0}, 0.013)) < len(compare({}, 0.013)) - 4
+
+
+def compare(changes, lead_s):
     asked = PhaseSettings(
         **{"channel": "Cz", "band_hz": (4, 8), "target_deg": 180, "min_amplitude_uv": 4} | changes
     )
@@ -174,3 +182,4 @@ def test_agrees_with_its_twin(changes, lead_s):
         rtol=1e-4,
         atol=1e-3,
     )
+    return found

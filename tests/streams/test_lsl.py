@@ -88,7 +88,7 @@ class Plain:
 def pair() -> Iterator[tuple[SampleOutlet, LslInlet]]:
     info = StreamInfo("test", RATE_HZ, ("a", "b"), f"test-{uuid4()}", manufacturer="Nobody")
     outlet = SampleOutlet(info)
-    inlet = LslInlet(info.source_id, CLOCK, timeout_s=5.0)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0)
     yield outlet, inlet
     inlet.close()
 
@@ -228,7 +228,7 @@ def wait_ten_seconds(inlet: LslInlet, sensing: Sensing) -> None:
 def test_the_end_of_a_stream_is_told_at_once(make: type[Compiled] | type[Plain]) -> None:
     info = StreamInfo("test", RATE_HZ, ("a", "b"), f"test-{uuid4()}")
     outlet = SampleOutlet(info)
-    inlet = LslInlet(info.source_id, CLOCK, timeout_s=5.0)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0)
     sensing = Sensing(make(), inlet.info, MonitorSettings())
     outlet.push(chunk_of(0, 5))
     samples = 0
@@ -242,17 +242,17 @@ def test_the_end_of_a_stream_is_told_at_once(make: type[Compiled] | type[Plain])
 def test_a_driver_may_label_the_channels_anew() -> None:
     info = StreamInfo("test", RATE_HZ, ("a", "a"), f"test-{uuid4()}")
     outlet = SampleOutlet(info)
-    inlet = LslInlet(info.source_id, CLOCK, ("a", "a-2"), timeout_s=5.0)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0, ("a", "a-2"))
     assert inlet.info.channels == ("a", "a-2")
     inlet.close()
     with pytest.raises(StreamLostError, match="has 2 channels, and had 3"):
-        LslInlet(info.source_id, CLOCK, ("a", "b", "c"), timeout_s=5.0)
+        LslInlet(info.source_id, CLOCK, 5.0, ("a", "b", "c"))
     del outlet
 
 
 def test_a_stream_that_is_not_there_is_named() -> None:
     with pytest.raises(StreamLostError, match="nobody-has-this"):
-        LslInlet("nobody-has-this", CLOCK, timeout_s=0.3)
+        LslInlet("nobody-has-this", CLOCK, 0.3)
 
 
 def test_markers_and_rows_carry_their_labels() -> None:

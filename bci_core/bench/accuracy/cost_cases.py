@@ -30,7 +30,11 @@ from bci_core.detection.line_length import LineLength, LineLengthSettings
 from bci_core.detection.phase import Phase, PhaseSettings
 from bci_core.detection.ripple import Ripple
 from bci_core.detection.ripple_settings import RippleSettings
-from bci_core.detection.slow_oscillation import SlowOscillation, SlowOscillationSettings
+from bci_core.detection.slow_oscillation import (
+    DRIFT_RATIO,
+    SlowOscillation,
+    SlowOscillationSettings,
+)
 from bci_core.detection.spikes import Spikes, SpikesSettings
 from bci_core.detection.spindle import Spindle, SpindleSettings
 
@@ -97,7 +101,11 @@ BAND_POWER: dict[str, Any] = {"band_hz": (8.0, 13.0), "learning_s": 1.0}
 BAND_DISCRIMINANT: dict[str, Any] = {"update_s": 0.1, "learning_s": 0.5}
 LINE_LENGTH: dict[str, Any] = {"short_s": 0.5, "learning_s": 1.0}
 RIPPLE: dict[str, Any] = {"learning_s": 1.0}
-SLOW_OSCILLATION: dict[str, Any] = {"band_hz": (0.5, 2.0), "min_amplitude_quantile": 0.5}
+SLOW_OSCILLATION: dict[str, Any] = {
+    "band_hz": (0.5, 2.0),
+    "min_amplitude_quantile": 0.5,
+    "drift_ratio": DRIFT_RATIO,
+}
 SPINDLE: dict[str, Any] = {"learning_s": 0.5}
 SPIKES: dict[str, Any] = {"learning_s": 0.01}
 

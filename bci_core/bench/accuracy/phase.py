@@ -164,9 +164,11 @@ def _figures(
     def theirs_on(mask: NDArray[np.bool_]) -> float | None:
         if theirs is None:
             return None
-        known = mask & np.isfinite(theirs[inside])
-        direction = (theirs[inside] / np.abs(theirs[inside]))[known]
-        return float(np.abs((direction * (true / np.abs(true)).conj()[known]).mean()))
+        known = mask & (np.abs(np.nan_to_num(theirs[inside])) > 0.0)
+        if not known.any():
+            return None
+        relative = theirs[inside][known] * true[known].conj()
+        return float(np.abs((relative / np.abs(relative)).mean()))
 
     def length(
         what: str, mask: NDArray[np.bool_], bound: float | None, counts: dict[str, int]
