@@ -15,7 +15,7 @@ penalty is chosen by cross-validation, and the probability calibrated with a sig
 (Platt 1999) on scores of folds that the model had not seen. Both end up in one weight a
 feature.
 
-scikit-learn does the fitting and is an extra (``pip install 'bci[classifier]'``). A
+scikit-learn does the fitting and is an extra (``pip install 'bci[learn]'``). A
 model that exists is used without it.
 """
 
@@ -123,7 +123,7 @@ def _sklearn(part: str) -> Any:
         return import_module(f"sklearn.{part}")
     except ImportError as error:
         raise InputError(
-            "fitting a classifier needs scikit-learn: pip install 'bci[classifier]'"
+            "fitting a classifier needs scikit-learn: pip install 'bci[learn]'"
         ) from error
 
 

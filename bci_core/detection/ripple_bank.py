@@ -160,9 +160,9 @@ def _follow_muscles(
     robust_ratios(settings[_NORMAL:_BANDS], normal, values, muscle)
     if learn:
         robust_follow(settings[_NORMAL:_BANDS], normal, values)
-        gain = settings[_MUSCLE_TREND] * robust_learnt(settings[_NORMAL:_BANDS], normal)
         for c in range(n):
-            trend[c] += gain * (muscle[c] - trend[c])
+            known = robust_learnt(settings[_NORMAL:_BANDS], normal, c)
+            trend[c] += settings[_MUSCLE_TREND] * (muscle[c] - trend[c]) if known else 0.0
 
 
 @compiled("void(float64[::1], float64[::1], float64[::1], float64, float64, float64, float64)")

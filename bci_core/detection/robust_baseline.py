@@ -123,10 +123,10 @@ def robust_ratios(
         ratios[c] = values[c] / max(level[c], floor)
 
 
-@compiled("boolean(float64[::1], float64[::1])")
-def robust_learnt(settings: NDArray[np.float64], state: NDArray[np.float64]) -> bool:
-    """Whether the first of the baselines has been learnt."""
-    return bool(state[0] >= settings[_LEARNING])
+@compiled("boolean(float64[::1], float64[::1], int64)")
+def robust_learnt(settings: NDArray[np.float64], state: NDArray[np.float64], which: int) -> bool:
+    """Whether there is something to compare with, for one of the baselines."""
+    return bool(state[which] >= settings[_LEARNING])
 
 
 @compiled("void(float64[::1], float64[::1], float64[::1])")

@@ -171,7 +171,7 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(InputError, match=r"pip install 'bci\[classifier\]'"):
+    with pytest.raises(InputError, match=r"pip install 'bci\[learn\]'"):
         fitted(*events())
 
 

@@ -106,7 +106,7 @@ def test_a_lasting_step_is_normal_after_patience_and_learning(factor):
     after = factor * envelope(3.5, seed=1)  # patience_s and learning_s, and some
     state = followed(np.concatenate([envelope(10), after]))
     level, sd = level_and_sd(state)
-    assert robust_learnt(SETTINGS, state)
+    assert robust_learnt(SETTINGS, state, 0)
     assert level[0] == pytest.approx(np.median(after), rel=0.2)
     true_sd = 1.4826 * np.median(np.abs(after - np.median(after)))
     assert sd[0] == pytest.approx(true_sd, rel=0.3)
@@ -123,7 +123,7 @@ def test_says_nothing_before_it_has_learnt():
     state, height = np.zeros(ROBUST_STATE), np.ones(1)
     followed(envelope(0.9), state)
     robust_heights(SETTINGS, state, np.array([100.0]), height)
-    assert not robust_learnt(SETTINGS, state)
+    assert not robust_learnt(SETTINGS, state, 0)
     assert height[0] == 0.0
     followed(envelope(0.2), state)
     robust_heights(SETTINGS, state, np.array([100.0]), height)
