@@ -85,6 +85,11 @@ class Detector(Protocol):
     event that is predicted must be announced, in seconds (measured by the session).
     It raises `ConfigError` for settings that the stream cannot satisfy: a channel
     that is not there, a band above Nyquist.
+
+    It may also have ``outputs``, labels of what it knows at every sample, with ``output()``
+    that gives their values after the last one (both are published and recorded), and
+    ``predicts_blanks = True``, when it goes on by itself where `Chunk.flags` say blank and
+    wants no bridge after that.
     """
 
     Settings: ClassVar[type[BaseModel]]

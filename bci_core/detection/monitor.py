@@ -2,8 +2,8 @@
 
 Lost, non-finite, flat and railed samples, line noise and loose electrodes are counted and
 flagged, sample by sample; a flag becomes the veto of a detection made on that sample. A
-non-finite value is replaced by the last good one, since a recursive filter that has once
-seen NaN never forgets it.
+non-finite or railed value is replaced by the last good one: a recursive filter that has
+once seen NaN never forgets it, and rings for long after a volt.
 
 After a gap, a non-finite, flat or railed sample or a loose electrode, and at the start,
 samples are `settling` for `settle_s` while filters ring down. After line noise they are
@@ -52,6 +52,8 @@ from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.errors import ConfigError
 from bci_core.jit import MONITOR, compiled, inlined
 
+_HELD = FLAG_NOT_FINITE | FLAG_RAILED
+"""Not what tissue gave: the last good value stands in its place."""
 _FAULTS = FLAG_GAP | FLAG_NOT_FINITE | FLAG_FLAT | FLAG_RAILED | FLAG_LEAD_OFF
 """Filters have to settle from these."""
 
@@ -289,7 +291,7 @@ def monitor_kernel(
                 continue
             was_good = state[at + RUN] > 0.0
             wrong = watched(settings, _WATCH, state, at, value, line, tone)
-            if wrong & FLAG_NOT_FINITE:
+            if wrong & _HELD:
                 samples[i, column] = np.float32(state[at + _OUT])
             else:
                 bridged = _bridged(state, at, value, was_good, settings[_BRIDGE_N])

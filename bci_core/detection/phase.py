@@ -130,6 +130,7 @@ class Phase(CompiledDetector):
         The stream lacks the channel, or the band does not fit its rate.
     """
 
+    predicts_blanks: ClassVar[bool] = True
     Settings: ClassVar[type[BaseModel]] = PhaseSettings
 
     def __init__(self, settings: PhaseSettings, info: StreamInfo, lead_s: float) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bci_core.detection.compiled import OUT_SPREAD_S, announce
 from bci_core.detection.filters import filtered
+from bci_core.detection.monitor_flags import FLAG_BLANK
 from bci_core.detection.phase_check import BIAS_IM, BIAS_RE, check, spread
 from bci_core.jit import compiled
 
@@ -73,12 +74,21 @@ def calibration(
     return np.ascontiguousarray(rows.T).ravel()
 
 
-@compiled("float64(float64[::1], float64[::1], float64)")
-def clean(settings: NDArray[np.float64], state: NDArray[np.float64], value: float) -> float:
-    """The sample without the electrode's offset, its steps, and mains hum."""
+@compiled("float64(float64[::1], float64[::1], float64, uint8)")
+def clean(
+    settings: NDArray[np.float64], state: NDArray[np.float64], value: float, flag: int
+) -> float:
+    """The sample without the electrode's offset, its steps, and mains hum.
+
+    A blanked sample was not measured: the oscillation is taken to have gone on as it was.
+    """
     if state[SEEN] == 0.0:
         state[LAST] = state[OFFSET] = value
     state[SEEN] = 1.0
+    if flag & FLAG_BLANK and state[GATE_OPEN] > 0.0:
+        phase = math.radians(state[PHASE_DEG])
+        swing = math.cos(phase + state[OMEGA]) - math.cos(phase)
+        value = state[LAST] + state[AMPLITUDE_UV] * swing
     step = value - state[LAST]
     state[LAST] = value
     # What jumps so far from one sample to the next does not come from tissue.

@@ -220,7 +220,7 @@ def oscillator_kernel(
     model, own = settings[int(settings[MODEL_AT]) :], state[int(settings[OWN_AT]) :]
     n_found = 0
     for i in range(samples.shape[0]):
-        value = clean(settings, state, float(samples[i, column]))
+        value = clean(settings, state, float(samples[i, column]), flags[i])
         before_re, before_im = own[RE], own[IM]
         track(model, own, value)
         n_found = follow(

@@ -67,9 +67,10 @@ class Ripple(CompiledDetector):
     channels have together; `channel` the strongest of them; `target_s` is `sample_s`: now.
     `outputs` are that strength and each channel's.
 
-    After a lasting step in level nothing is announced for `PATIENCE_S` and `learning_s` at
-    most. What is flagged is never learnt from: baselines stand still while stimulation is
-    blanked.
+    A lasting step in level by a factor of ten or more is the new normal after about
+    `PATIENCE_S` and `learning_s`, a smaller one after two times `baseline_s` at most; until
+    then there may be false alarms or misses. What is flagged is never learnt from: baselines
+    stand still while stimulation is blanked.
 
     Parameters
     ----------

@@ -116,6 +116,7 @@ class SlowOscillation(CompiledDetector):
         contradict each other.
     """
 
+    predicts_blanks: ClassVar[bool] = True
     Settings: ClassVar[type[BaseModel]] = SlowOscillationSettings
 
     def __init__(self, settings: SlowOscillationSettings, info: StreamInfo, lead_s: float) -> None:
@@ -213,7 +214,7 @@ def slow_oscillation_kernel(
     to_trough = (settings[TARGET] != 0.0) == (limits[_SIGN] > 0.0)
     n_found = 0
     for i in range(samples.shape[0]):
-        value = clean(settings, state, float(samples[i, column]))
+        value = clean(settings, state, float(samples[i, column]), flags[i])
         before_re, before_im = own[RE], own[IM]
         track(model, own, value)
         n_with = follow(

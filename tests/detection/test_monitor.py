@@ -43,6 +43,7 @@ def twin(samples, times_s):
     counts = dict.fromkeys(["lost", "gaps", "not_finite", "flat", "railed"], 0)
     settled_at_s = times_s[0] + ASKED.settle_s if len(times_s) else 0.0
     last_good = dict.fromkeys(CHANNELS, 0.0)
+    last = dict.fromkeys(CHANNELS, 0.0)
     alike = dict.fromkeys(CHANNELS, 0)
     for i, time_s in enumerate(times_s):
         bits = 0
@@ -59,14 +60,17 @@ def twin(samples, times_s):
                 counts["not_finite"] += 1
                 repaired[i, c] = last_good[c]
                 continue
-            alike[c] = alike[c] + 1 if alike[c] and value == last_good[c] else 1
-            last_good[c] = value
+            alike[c] = alike[c] + 1 if alike[c] and value == last[c] else 1
+            last[c] = value
             if alike[c] >= ASKED.flat_s * RATE_HZ:
                 bits |= FLAG_FLAT
                 counts["flat"] += 1
             if abs(value) >= ASKED.rail_uv:
                 bits |= FLAG_RAILED
                 counts["railed"] += 1
+                repaired[i, c] = last_good[c]
+            else:
+                last_good[c] = value
         if bits:
             settled_at_s = time_s + ASKED.settle_s
         elif time_s < settled_at_s:

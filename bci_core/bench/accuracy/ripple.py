@@ -1,7 +1,8 @@
 """Ripples: simulated ones in real theta, real theta without any, and marks in human recordings.
 
-Every figure is of the detector alone, from its first sample and with its defaults;
-``species = "human"`` on the human recording.
+Every figure is of the detector alone, from its first sample and with its defaults. The
+human recording's marks are an offline detector's, so that there the detector is measured at
+the threshold of offline studies, `OFFLINE_SD`, as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from bci_core.bench.accuracy.figure import Figure, Say
 from bci_core.bench.accuracy.ripple_shapes import BAND_HZ, implant
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.detection.ripple import Ripple, RippleSettings
+from bci_core.detection.ripple_settings import OFFLINE_SD
 from bci_core.record.marks import Mark
 from bci_core.scoring.match import match
 
@@ -148,32 +150,55 @@ def _marked(recordings: Path, say: Say) -> list[Figure]:
     for kind, onset_s, duration_s in zip(*columns, strict=True):
         sort, _, pair = kind.partition("_")
         marks[pair].append(Mark(onset_s, duration_s, sort, pair))
-    human = RippleSettings(channels=("wave",), species="human")
+    human = _Marked(waves, marks, rate_hz, length_s)
+    online = RippleSettings(channels=("wave",), species="human")
+    offline = online.model_copy(update={"threshold_sd": OFFLINE_SD})
+    on = f"{name}, marks of an automatic detector"
+    return [
+        *_found_of(human, offline, f"{on}, threshold_sd {OFFLINE_SD:g}", LEAST_MARKS_FOUND),
+        *_found_of(human, online, f"{on}, default threshold", None),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    waves: dict[str, NDArray[np.float64]]
+    marks: dict[str, list[Mark]]
+    rate_hz: float
+    length_s: float
+
+
+def _found_of(
+    marked: _Marked, settings: RippleSettings, on: str, asked: float | None
+) -> list[Figure]:
     outcomes, by_chance, beside_fast = [], [], 0
-    for pair, there in marks.items():
+    for pair, there in marked.marks.items():
         first, second = _ends(pair)
-        found_s = ripples_of(waves[first] - waves[second], rate_hz, human)
+        wave_uv = marked.waves[first] - marked.waves[second]
+        found_s = ripples_of(wave_uv, marked.rate_hz, settings)
         ripples = [mark for mark in there if mark.kind == "ripple"]
         others = [mark for mark in there if mark.kind != "ripple"]
         beside_fast += _outcome(found_s, others, MARKED_TOLERANCE_S).tp
         outcomes.append(_outcome(found_s, ripples, MARKED_TOLERANCE_S))
         for shift_s in SHIFTS_S:
-            moved = [Mark((mark.onset_s + shift_s) % length_s, mark.duration_s) for mark in ripples]
+            moved = [
+                Mark((mark.onset_s + shift_s) % marked.length_s, mark.duration_s)
+                for mark in ripples
+            ]
             by_chance.append(_outcome(found_s, moved, MARKED_TOLERANCE_S))
     ours, chance = _together(outcomes), _together(by_chance)
     n_marks = ours.tp + ours.fn
-    on = f"{name}, {n_marks} ripples marked by an automatic detector"
     counts = {
         "found": ours.tp,
         "marks": n_marks,
         "unmatched": ours.fp,
         "of them on a fast ripple": beside_fast,
-        "channels": len(marks),
+        "channels": len(marked.marks),
     }
     no_reference = "none: the marks are the reference"
     return [
         Figure(
-            "ripple", on, "marks found", ours.tp / n_marks, "", LEAST_MARKS_FOUND, True, counts,
+            "ripple", on, "marks found", ours.tp / n_marks, "", asked, True, counts,
             reference_name=no_reference,
         ),
         Figure(
@@ -183,7 +208,7 @@ def _marked(recordings: Path, say: Say) -> list[Figure]:
         ),
         Figure(
             "ripple", on, "unmatched per minute and channel",
-            60.0 * ours.fp / (len(marks) * length_s), "1/min", None, False, counts,
+            60.0 * ours.fp / (len(marked.marks) * marked.length_s), "1/min", None, False, counts,
             reference_name=no_reference,
         ),
         Figure(
