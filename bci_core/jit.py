@@ -90,7 +90,8 @@ def _use_cache_folder() -> None:
     folder = cache_folder()
     if not folder.is_dir():
         for old in folder.parent.glob("kernels-*"):
-            shutil.rmtree(old, ignore_errors=True)
+            if old != folder:  # another process may just have made it
+                shutil.rmtree(old, ignore_errors=True)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:

@@ -92,22 +92,10 @@ def not_finite_samples_are_survived(make: Make, chunk: Chunk) -> None:
     _compare(make, chunk, stretch, "NaN and infinities")
 
 
-def a_step_of_a_volt_is_survived(make: Make, chunk: Chunk) -> None:
-    """An electrode jumps by 1 V, and back."""
-    _compare(make, chunk, _held(chunk) + np.float32(1e6), "a step of 1 V")
-
-
 def a_flat_channel_is_survived(make: Make, chunk: Chunk) -> None:
     """Every channel repeats its last value."""
     stretch = np.repeat(chunk.samples[-1:], round(0.1 * len(chunk)), axis=0)
     _compare(make, chunk, stretch, "flat channels")
-
-
-def a_railed_channel_is_survived(make: Make, chunk: Chunk) -> None:
-    """Every channel goes from one end of the input range to the other and back."""
-    stretch = np.full_like(_held(chunk), MonitorSettings().rail_uv)
-    stretch[1::2] *= -1.0
-    _compare(make, chunk, stretch, "railed channels")
 
 
 def a_gap_is_survived(make: Make, chunk: Chunk) -> None:
@@ -129,9 +117,7 @@ INPUT_RULES: Final = (
     flagged_samples_teach_nothing,
     an_empty_chunk_changes_nothing,
     not_finite_samples_are_survived,
-    a_step_of_a_volt_is_survived,
     a_flat_channel_is_survived,
-    a_railed_channel_is_survived,
     a_gap_is_survived,
     another_rate_is_survived,
 )
@@ -278,10 +264,6 @@ def _is_made(make_for: MakeFor, info: StreamInfo) -> bool:
             f"at {info.rate_hz:g} Hz it raises {type(error).__name__} ({error}), not ConfigError"
         ) from error
     return True
-
-
-def _held(chunk: Chunk) -> Samples:
-    return np.repeat(chunk.samples[-1:], _n_faulty(chunk), axis=0)
 
 
 def _n_faulty(chunk: Chunk) -> int:

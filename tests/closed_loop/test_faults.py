@@ -72,7 +72,7 @@ def network_of(pid: int | str) -> tuple[Path, list[str]]:
 
 def ctrl_c_while_starting(stage: Any) -> Any:
     session = stage.start(stage.write_rig())
-    session.until(lambda: len(session.pids()) >= 3, "the nodes")
+    session.until(lambda: list(session.out.glob("*/logs/loop.log")), "the nodes to be told")
     at_s = session.send("supervisor", signal.SIGINT)
     return stage.played(session, at_s)
 

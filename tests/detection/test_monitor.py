@@ -304,3 +304,21 @@ def test_changes_that_nobody_took_in_time_are_counted_and_the_last_are_kept():
 def test_settings_refuse_what_makes_no_sense(changes):
     with pytest.raises(ValidationError):
         MonitorSettings(**changes)
+
+
+def test_a_step_of_a_volt_and_back_never_reaches_the_detector():
+    samples, times_s = good(400, 3)
+    jumped = samples.copy()
+    jumped[150:200] += np.float32(1e6)
+    watch = monitor()
+    repaired = jumped.copy()
+    flags = watch.update(repaired, times_s)
+    assert watch.counts().railed == 50 * len(CHANNELS)
+    assert (flags[150:200] & FLAG_RAILED).all()
+    column = list(CHANNELS)
+    np.testing.assert_array_equal(repaired[150:200, column], np.tile(samples[149, column], (50, 1)))
+    np.testing.assert_array_equal(repaired[200:, column], samples[200:, column])
+    settled = times_s >= times_s[199] + ASKED.settle_s - 1e-9
+    assert (flags[200:][~settled[200:]] == FLAG_SETTLING).all()
+    assert (flags[settled] == 0).all()
+    assert settled.any()

@@ -134,7 +134,7 @@ def test_a_heartbeat_and_a_disarm() -> None:
     assert desk.device.disarmed_reason() == "operator"
     assert desk.events[-1] == ("device_armed", {})
     desk.handler.news(11.5)
-    assert desk.events[-1] == ("device_disarmed", {"reason": "operator"})
+    assert desk.events[-1] == ("device_disarmed", {"reason": "operator", "at_s": 11.5})
 
 
 class Failing(Microstim):

@@ -294,8 +294,6 @@ def test_the_compiled_detectors_pass(make):
         (WritesIntoTheChunk, "samples_are_left_alone"),
         (GoesDeaf, "bad_samples_are_survived"),
         (LearnsFromWhatIsFlagged, "flagged_samples_teach_nothing"),
-        (LearnsFromWhatIsFlagged, "a_step_of_a_volt_is_survived"),
-        (LearnsFromWhatIsFlagged, "a_railed_channel_is_survived"),
         (LearnsFromAnotherChannel, "not_finite_samples_are_survived"),
         (BeginsAnewAtAnEmptyChunk, "an_empty_chunk_changes_nothing"),
         (GoesDeafOnFlatChannels, "a_flat_channel_is_survived"),
