@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 CONFINED = (
-    "[ports]\nIPv6 = disable\n"
+    "[ports]\nIPv6 = disable\nPortRange = 256\n"
     "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
     "[lab]\nKnownPeers = {127.0.0.1}\n"
+    "[tuning]\nMulticastMinRTT = 0.02\nUnicastMinRTT = 0.1\n"
     "[log]\nlevel = -2\n"
 )
 

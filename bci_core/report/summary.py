@@ -65,7 +65,13 @@ def write_text(path: Path, text: str) -> None:
         It cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        # Whole or not at all: a disk may fill up half-way.
+        partial = path.with_suffix(f"{path.suffix}.partial")
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise SessionError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -85,7 +91,6 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "simulated": told.simulated,
         "duration_s": _duration_s(told),
         "to_armed_s": _or_none(told.end.get("to_armed_s")),
-        "cold_cache": told.end.get("cold_cache"),
         "samples": samples,
         "samples_lost": lost,
         "sample_faults": {

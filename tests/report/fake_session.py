@@ -180,7 +180,6 @@ class Fake:
                 reason=f"ran for {self.duration_s:g} s",
                 duration_s=self.duration_s,
                 to_armed_s=3.2,
-                cold_cache=False,
             )
 
     def _loop(self) -> None:

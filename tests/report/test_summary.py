@@ -10,7 +10,7 @@ from bci_core.clock import VirtualClock
 from bci_core.errors import SessionError
 from bci_core.record.ledger import Ledger
 from bci_core.report.latency import judge, quantiles
-from bci_core.report.summary import summarise, used_fraction, write_summary
+from bci_core.report.summary import summarise, used_fraction, write_summary, write_text
 
 Fakes = Callable[..., Any]
 
@@ -65,7 +65,6 @@ def test_a_session_that_went_well(fake: Fakes) -> None:
     assert summary["simulated"] is True
     assert summary["duration_s"] == 20.0
     assert summary["to_armed_s"] == 3.2
-    assert summary["cold_cache"] is False
     assert summary["samples_lost"] == 0
     assert summary["triggers"] == summary["delivered"] == 100
     assert summary["refused"] == {"disarmed": 5}
@@ -338,3 +337,18 @@ def test_safety_use_and_overrides_are_in_the_summary(fake: Fakes) -> None:
     used = {use["limit"]: use["used"] for use in safety["worst_case"]}
     assert used["charge_per_phase"] == 1.0
     assert [override["limit"] for override in safety["overrides"]] == ["lockout"]
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    write_text(path, "the first")
+
+    def full(self, text, encoding):
+        self.write_bytes(text[:3].encode(encoding))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(SessionError, match="No space left on device"):
+        write_text(path, "the second")
+    assert path.read_bytes() == b"the first"
+    assert list(tmp_path.iterdir()) == [path]

@@ -271,3 +271,13 @@ def test_the_configuration_confines_discovery() -> None:
     assert "ResolveScope = machine" in text
     assert "ListenAddress = 127.0.0.1" in text
     assert "KnownPeers = {127.0.0.1, 127.0.0.2}" in text
+
+
+def test_a_stream_is_found_however_many_there_are() -> None:
+    """More than liblsl's own range of ports holds."""
+    outlets = [
+        SampleOutlet(StreamInfo("test", RATE_HZ, ("a",), f"many-{i}-{uuid4()}")) for i in range(40)
+    ]
+    for outlet in (outlets[0], outlets[-1]):
+        source_id = outlet._outlet.get_info().source_id()
+        LslInlet(source_id, CLOCK, 5.0).close()
