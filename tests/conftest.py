@@ -10,7 +10,8 @@ CONFINED = (
     "[ports]\nIPv6 = disable\nPortRange = 256\n"
     "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
     "[lab]\nKnownPeers = {127.0.0.1}\n"
-    "[tuning]\nMulticastMinRTT = 0.02\nUnicastMinRTT = 0.1\n"
+    "[tuning]\nMulticastMinRTT = 0.05\nMulticastMaxRTT = 0.2\n"
+    "UnicastMinRTT = 0.2\nUnicastMaxRTT = 0.5\n"
     "[log]\nlevel = -2\n"
 )
 

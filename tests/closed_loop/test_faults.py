@@ -295,7 +295,8 @@ def test_a_full_disk_ends_the_session_and_what_was_written_is_kept(played: Any) 
     assert "disarming, then closing files" in said
     assert "No space left on device" in said or "disk almost full" in said
     assert "Traceback" not in said + played.session.stderr
-    assert not verify_ledger(played.folder / "ledger.jsonl").closed
+    # Whether its last row found room, in the page it had begun, is chance; what is there is whole.
+    verify_ledger(played.folder / "ledger.jsonl")
     assert len(played.data("outcome")) >= 3
     assert len(played.recording().times_s) > 0
     assert played.recording().loop["seq"].tolist()[:3] == [1.0, 2.0, 3.0]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -281,3 +282,17 @@ def test_a_stream_is_found_however_many_there_are() -> None:
     for outlet in (outlets[0], outlets[-1]):
         source_id = outlet._outlet.get_info().source_id()
         LslInlet(source_id, CLOCK, 5.0).close()
+
+
+def test_a_stream_is_found_while_others_are_looked_for_in_vain() -> None:
+    """Each question holds a port while its answers are waited for; they must not run out."""
+    with ThreadPoolExecutor(4) as pool:
+        vain = [
+            pool.submit(pylsl.resolve_byprop, "source_id", f"nobody-{i}", 1, 4.0) for i in range(4)
+        ]
+        CLOCK.sleep_until(CLOCK.now_s() + 3.0)  # as long as liblsl waits by default
+        info = StreamInfo("test", RATE_HZ, ("a",), f"among-{uuid4()}")
+        outlet = SampleOutlet(info)
+        LslInlet(info.source_id, CLOCK, 0.9).close()
+        del outlet
+        assert [future.result() for future in vain] == [[]] * 4
