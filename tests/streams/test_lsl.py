@@ -296,3 +296,19 @@ def test_a_stream_is_found_while_others_are_looked_for_in_vain() -> None:
         LslInlet(info.source_id, CLOCK, 0.9).close()
         del outlet
         assert [future.result() for future in vain] == [[]] * 4
+
+
+def test_a_stream_of_this_machine_is_on_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = StreamInfo("test", RATE_HZ, ("a",), f"clock-{uuid4()}")
+    outlet = SampleOutlet(info)
+    inlet = LslInlet(info.source_id, CLOCK, 5.0)
+    monkeypatch.setattr(inlet._inlet, "time_correction", lambda _timeout_s: 0.004)
+    assert inlet.clock_offset_s() == 0.0
+    # Another machine that happens to have the same name, and one that has not.
+    monkeypatch.setattr(inlet._inlet, "time_correction", lambda _timeout_s: -7200.5)
+    assert inlet.clock_offset_s() == -7200.5
+    monkeypatch.setattr(inlet._inlet, "time_correction", lambda _timeout_s: 0.004)
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    assert inlet.clock_offset_s() == 0.004
+    inlet.close()
+    del outlet
