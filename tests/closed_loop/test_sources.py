@@ -113,8 +113,14 @@ def foreign_stream(stage: Any) -> Any:
         amplifier = {"driver": "lsl", "source_id": "foreign-1"}
         # The other program has no real-time priority.
         patient = {"stale_after_s": 1.0}
-        rig = stage.write_rig(amplifier=amplifier, detector={"channel": "A-2"}, arming=patient)
-        return stage.played(stage.start(rig, "--duration", "3", "--json"))
+        # The frequency is learnt in the first cycles, whose pulses would not be judged fairly.
+        rig = stage.write_rig(
+            amplifier=amplifier,
+            detector={"channel": "A-2"},
+            arming=patient,
+            monitor={"settle_s": 1.5},
+        )
+        return stage.played(stage.start(rig, "--duration", "4", "--json"))
     finally:
         other.kill()
         other.wait()
