@@ -57,8 +57,15 @@ def _default(field: FieldInfo) -> str:
 
 
 def _meanings(model: type[BaseModel]) -> dict[str, str]:
-    """Descriptions from the numpydoc ``Attributes`` section of a model."""
-    text = inspect.getdoc(model) or ""
+    """Descriptions from the numpydoc ``Attributes`` section of a model and those it extends."""
+    found: dict[str, str] = {}
+    for each in reversed(model.__mro__):
+        found |= _own_meanings(each.__dict__.get("__doc__") or "")
+    return found
+
+
+def _own_meanings(docstring: str) -> dict[str, str]:
+    text = inspect.cleandoc(docstring)
     _, _, attributes = text.partition("Attributes\n----------\n")
     found: dict[str, str] = {}
     names: list[str] = []

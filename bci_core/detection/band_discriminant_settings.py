@@ -21,6 +21,7 @@ class BandDiscriminantSettings(BaseModel):
     channels : tuple of str
         One for all bands, or one for each.
     bands_hz : tuple of (float, float)
+        Edges of each band.
     weights : tuple of float
         One for each band.
     threshold : float

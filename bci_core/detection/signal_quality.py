@@ -40,7 +40,7 @@ _CHANNEL_STATE = WATCH_STATE + 3
 
 
 class SignalQualitySettings(MonitorSettings):
-    """Section ``[detector]`` of a rig with ``kind = "signal_quality"``.
+    """Section ``[detector]`` of a rig with ``kind = "signal_quality"``: as ``[monitor]``.
 
     Attributes
     ----------
@@ -48,14 +48,6 @@ class SignalQualitySettings(MonitorSettings):
         Labels of the channels to judge.
     settle_s : float
         How long a channel has to be good before its end is announced.
-    flat_s, rail_uv : float
-        As in ``[monitor]``.
-    mains_hz, max_line_noise : float
-        As in ``[monitor]``.
-    lead_off_hz, lead_off_na, max_impedance_kohm : float
-        As in ``[monitor]``.
-    quality_s : float
-        As in ``[monitor]``.
     """
 
     channels: tuple[str, ...] = Field(min_length=1)

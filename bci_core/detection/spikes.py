@@ -54,23 +54,6 @@ class SpikesSettings(SpikeThresholdSettings):
         Time constant of the population's running mean and standard deviation.
     baseline_learning_s : float
         How long a first baseline is learnt. No population event begins before.
-    high_pass_hz : float
-        Edge of the Butterworth high-pass.
-    order : int
-        Of the high-pass.
-    threshold_noise_sd : float
-        Distance of the threshold from zero, in standard deviations of the noise.
-    polarity : str
-        Which way a spike goes: ``"negative"``, as outside a cell; ``"positive"``; ``"both"``.
-    dead_time_s : float
-        After a crossing, none is counted on that channel for this long, nor until the
-        signal has come back over the threshold.
-    noise_s : float
-        Time constant of the noise estimate.
-    learning_s : float
-        Good samples before the first crossing is counted.
-    min_noise_uv : float
-        The noise is never taken to be less than this.
     """
 
     channels: tuple[str, ...] = Field(min_length=1)
