@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
+from bci_core.cli.options import Source
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ Json = Annotated[
     typer.Option("--json", help="File for the result as JSON; none, or -, for standard output."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="End with status 1 when over budget.")]
-Source = Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")]
 
 
 @app.command(cls=BareJson)

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bci_core.cli.options import Board, Json, Source, Stream, Unit, UvPerCount
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MOST_ROWS = 64
 
 
 def calibrate(
-    source: Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")],
+    source: Source,
     from_: Annotated[
         Path | None, typer.Option("--from", help="A recording with the rig's channels.")
     ] = None,
@@ -37,22 +38,14 @@ def calibrate(
             help="Set the threshold so that it fires no more often in these samples.",
         ),
     ] = None,
-    unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit, where the recording does not say.")
-    ] = None,
-    uv_per_count: Annotated[
-        float | None, typer.Option("--uv-per-count", help="Microvolts in a converter step.")
-    ] = None,
-    board: Annotated[
-        str | None, typer.Option("--board", help="BrainFlow board that wrote a CSV.")
-    ] = None,
-    stream: Annotated[
-        str | None, typer.Option("--stream", help="Stream of an XDF, series of an NWB.")
-    ] = None,
+    unit: Unit = None,
+    uv_per_count: UvPerCount = None,
+    board: Board = None,
+    stream: Stream = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Rig to write. [default: NAME-calibrated.toml]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure every channel and how often the rig's detector would fire; nothing is armed.
 

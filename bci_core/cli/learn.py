@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
+from bci_core.cli.options import Board, Json, Recording, Stream, Unit, UvPerCount
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -27,7 +29,7 @@ def _learn() -> None:
 
 @app.command()
 def assembly(
-    recording: Annotated[Path, typer.Argument(help="EDF, BDF, XDF, NWB, BrainFlow CSV or .npz.")],
+    recording: Recording,
     out: Annotated[Path, typer.Option("--out", help="File of templates to write, .npz.")],
     source: Annotated[
         str, typer.Option("--source", help="spikes, band_power, or counts that are there already.")
@@ -53,19 +55,11 @@ def assembly(
         bool, typer.Option("--keep-shared-rate", help="Leave in what all units share.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the shuffles.")] = 0,
-    unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit, where the file does not say.")
-    ] = None,
-    uv_per_count: Annotated[
-        float | None, typer.Option("--uv-per-count", help="Microvolts in a converter step.")
-    ] = None,
-    board: Annotated[
-        str | None, typer.Option("--board", help="BrainFlow board that wrote a CSV.")
-    ] = None,
-    stream: Annotated[
-        str | None, typer.Option("--stream", help="Stream of an XDF, series of an NWB.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    unit: Unit = None,
+    uv_per_count: UvPerCount = None,
+    board: Board = None,
+    stream: Stream = None,
+    as_json: Json = False,
 ) -> None:
     """Learn patterns of co-activity for the assembly detector, and their thresholds.
 

@@ -8,8 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Source = Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+from bci_core.cli.options import Json, Source
 
 
 def list_(

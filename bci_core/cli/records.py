@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bci_core.cli.options import Json, Unit
+
 ledger_app = typer.Typer(help="The ledger of a session.", no_args_is_help=True)
 Session = Annotated[Path, typer.Argument(help="A session folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def report(session: Session, as_json: Json = False) -> None:
@@ -39,9 +40,7 @@ def convert(
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     to: Annotated[str, typer.Option("--to", help="Format: brainflow.")] = "brainflow",
     board: Annotated[str, typer.Option("--board", help="BrainFlow board.")] = "SYNTHETIC_BOARD",
-    unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit, where the file does not say.")
-    ] = None,
+    unit: Unit = None,
 ) -> None:
     """Write a recording as the file that BrainFlow's PLAYBACK_FILE_BOARD plays.
 

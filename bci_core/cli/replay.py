@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+from bci_core.cli.options import Json, Source
 
 
 def replay(
@@ -34,7 +34,7 @@ def replay(
 
 
 def simulate(
-    source: Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")],
+    source: Source,
     duration_s: Annotated[float, typer.Option("--duration", help="Simulated seconds.")] = 600.0,
     out: Annotated[Path, typer.Option("--out", help="Where session folders are made.")] = Path(
         "sessions"

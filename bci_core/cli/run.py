@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Source = Annotated[str, typer.Argument(help="A preset's name, or the path of a rig file.")]
+from bci_core.cli.options import Json, Source
+
 Out = Annotated[Path, typer.Option("--out", help="Where session folders are made.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def run(

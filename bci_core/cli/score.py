@@ -8,6 +8,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bci_core.cli.options import (
+    Board,
+    Detector,
+    DetectorRig,
+    Json,
+    MarkTypes,
+    Recording,
+    Stream,
+    Unit,
+    UvPerCount,
+)
+
 if TYPE_CHECKING:
     from bci_core.scoring.score import Score
 
@@ -18,10 +30,8 @@ JSON_NAME, PAGE_NAME = "score.json", "score.html"
 
 
 def score(
-    recording: Annotated[Path, typer.Argument(help="EDF, BDF, XDF, NWB, BrainFlow CSV or .npz.")],
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="Kind of detector. [default: the rig's]")
-    ] = None,
+    recording: Recording,
+    detector: Detector = None,
     channel: Annotated[
         list[str] | None,
         typer.Option("--channel", help="Channel to read; again for more. [default: see above]"),
@@ -30,18 +40,12 @@ def score(
         list[str] | None,
         typer.Option("--set", help="A setting, key=value; monitor.key=value for the monitor."),
     ] = None,
-    rig: Annotated[
-        str | None,
-        typer.Option("--rig", help="Settings from a rig, or from a file with its [detector] only."),
-    ] = None,
+    rig: DetectorRig = None,
     marks: Annotated[
         Path | None,
         typer.Option("--marks", help="Events: CSV, TSV, EDF+ annotations or .npz."),
     ] = None,
-    mark_type: Annotated[
-        list[str] | None,
-        typer.Option("--mark-type", help="Only marks of this type; again for more."),
-    ] = None,
+    mark_type: MarkTypes = None,
     tolerance_s: Annotated[
         float | None,
         typer.Option("--tolerance", help="Seconds outside an event that still count."),
@@ -56,19 +60,11 @@ def score(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for score.json and score.html.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit, where the file does not say.")
-    ] = None,
-    uv_per_count: Annotated[
-        float | None, typer.Option("--uv-per-count", help="Microvolts in a converter step.")
-    ] = None,
-    board: Annotated[
-        str | None, typer.Option("--board", help="BrainFlow board that wrote a CSV.")
-    ] = None,
-    stream: Annotated[
-        str | None, typer.Option("--stream", help="Stream of an XDF, series of an NWB.")
-    ] = None,
+    as_json: Json = False,
+    unit: Unit = None,
+    uv_per_count: UvPerCount = None,
+    board: Board = None,
+    stream: Stream = None,
 ) -> None:
     """Score a detector on a recording: found, missed, invented, how late.
 

@@ -8,6 +8,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bci_core.cli.options import (
+    Board,
+    Detector,
+    DetectorRig,
+    Json,
+    MarkTypes,
+    Recording,
+    Stream,
+    Unit,
+    UvPerCount,
+)
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -15,18 +26,13 @@ if TYPE_CHECKING:
 
 
 def tune(
-    recording: Annotated[Path, typer.Argument(help="EDF, BDF, XDF, NWB, BrainFlow CSV or .npz.")],
+    recording: Recording,
     marks: Annotated[Path, typer.Option("--marks", help="Events: CSV, TSV, EDF+ or .npz.")],
     budget: Annotated[
         str, typer.Option("--budget", help='Bounds, such as "false_per_min<=2, precision>=0.9".')
     ],
-    detector: Annotated[
-        str | None, typer.Option("--detector", help="Kind of detector. [default: the rig's]")
-    ] = None,
-    rig: Annotated[
-        str | None,
-        typer.Option("--rig", help="Settings from a rig, or from a file with its [detector] only."),
-    ] = None,
+    detector: Detector = None,
+    rig: DetectorRig = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting to hold, key=value; monitor.key for the monitor."),
@@ -48,27 +54,16 @@ def tune(
     tolerance_s: Annotated[
         float, typer.Option("--tolerance", min=0.0, help="Seconds a detection may lie off a mark.")
     ] = 0.1,
-    mark_type: Annotated[
-        list[str] | None,
-        typer.Option("--mark-type", help="Only marks of this type; again for more."),
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option("--unit", help="Unit, where the file does not say.")
-    ] = None,
-    uv_per_count: Annotated[
-        float | None, typer.Option("--uv-per-count", help="Microvolts in a converter step.")
-    ] = None,
-    board: Annotated[
-        str | None, typer.Option("--board", help="BrainFlow board that wrote a CSV.")
-    ] = None,
-    stream: Annotated[
-        str | None, typer.Option("--stream", help="Stream of an XDF, series of an NWB.")
-    ] = None,
+    mark_type: MarkTypes = None,
+    unit: Unit = None,
+    uv_per_count: UvPerCount = None,
+    board: Board = None,
+    stream: Stream = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder to write. [default: tuned/RECORDING-DETECTOR]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Find the settings that find most events within a budget of false alarms or latency.
 
