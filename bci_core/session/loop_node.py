@@ -53,13 +53,17 @@ class LoopNode:
         self._clock = clock
         # Only the name yet: the recorder can find these outlets while the rest is imported.
         name = load_rig(rig_path, ()).name
-        self._events = registry.load("transport", "event_outlet")(
-            f"{name}-events", f"{session_id}-events"
-        )
-        row_outlet = registry.load("transport", "row_outlet")
+        self._source_ids: list[str] = []
+
+        def outlet(kind: str, stream: str, *channels: Sequence[str]) -> Any:
+            self._source_ids.append(f"{session_id}-{stream}")
+            made = registry.load("transport", kind)
+            return made(f"{name}-{stream}", self._source_ids[-1], *channels)
 
         def rows(stream: str, labels: Sequence[str], units: Sequence[str]) -> Any:
-            return row_outlet(f"{name}-{stream}", f"{session_id}-{stream}", labels, units)
+            return outlet("row_outlet", stream, labels, units)
+
+        self._events = outlet("event_outlet", "events")
 
         self._journal = Journal(
             self._emit, self._events.push, rows("loop", *zip(*ROW, strict=True)).push
@@ -75,7 +79,7 @@ class LoopNode:
 
     def run(self) -> int:
         """Serve until told to stop; the exit status of the process."""
-        self._channel.send({"event": "ready"})
+        self._channel.send({"event": "ready", "source_ids": self._source_ids})
         status, why = 0, ""
         try:
             self._inlet_class = registry.load("transport", "inlet")

@@ -61,8 +61,10 @@ def run_session(
     ledger = open_session(folder, rig, clock, lsl_text)
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
-    ending = Supervisor(rig, folder, ledger, clock, progress, duration_s, waiting, outputs).run()
-    return Finished(folder, ending, finish(folder, progress))
+    supervisor = Supervisor(
+        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs
+    )
+    return Finished(folder, supervisor.run(), finish(folder, progress))
 
 
 def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:

@@ -11,12 +11,12 @@ from types import MappingProxyType
 from typing import Any
 
 from bci_core import registry
+from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
 from bci_core.record.ledger import Ledger
-from bci_core.session import build
 from bci_core.session.channel import Message
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -45,6 +45,8 @@ class Supervisor:
     Parameters
     ----------
     rig : Rig
+    info : StreamInfo
+        What the amplifier will stream, as found when the rig was checked.
     folder : SessionFolder
         Already holds the resolved rig and the LSL configuration.
     ledger : Ledger
@@ -61,6 +63,7 @@ class Supervisor:
     def __init__(
         self,
         rig: Rig,
+        info: StreamInfo,
         folder: SessionFolder,
         ledger: Ledger,
         clock: Clock,
@@ -70,6 +73,7 @@ class Supervisor:
         outputs: Sequence[str] = (),
     ) -> None:
         self._rig = rig
+        self._info = info
         self._folder = folder
         self._ledger = ledger
         self._clock = clock
@@ -108,7 +112,7 @@ class Supervisor:
 
     def _start(self) -> None:
         """Bring everything up, side by side where it can be, and arm."""
-        amplifier = build.amplifier(self._rig, self._clock)
+        amplifier = registry.load("amplifier", self._rig.amplifier.name)
         published = getattr(amplifier, "publishes_itself", False)
         keys = self._keys
         registry.load("transport", "command_keys").generate().save(keys)
@@ -117,13 +121,10 @@ class Supervisor:
         self._nodes.spawn("stimulator", str(keys / "server.json"))
         self._nodes.spawn("loop", *self._outputs)
         self._folder.mark_running(os.getpid(), self._nodes["stimulator"].pid)
-        info = amplifier.describe()
-        source_id = info.source_id if published else self._wait("amplifier")["source_id"]
-        self._wait("loop")
-        streams = ["events", "loop", "mask", *(["detector"] if self._outputs else [])]
+        source_id = self._info.source_id if published else self._wait("amplifier")["source_id"]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
-            [source_id, *(f"{self._id}-{stream}" for stream in streams)],
+            [source_id, *self._wait("loop")["source_ids"]],
             self._folder.logs / "recorder.log",
             self._folder.lsl_config,
         )
@@ -137,7 +138,7 @@ class Supervisor:
                 "endpoint": self._wait("stimulator")["endpoint"],
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
-                "channels": list(info.channels),
+                "channels": list(self._info.channels),
             }
         )
         connected = self._wait("loop", "connected")

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from bci_core.chunk import StreamInfo
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.record.ledger import Ledger, read_ledger
 from bci_core.session.folder import SessionFolder
 from bci_core.session.rearming import ARM_S, REARM_AFTER_S
 from bci_core.session.supervisor import Supervisor
+
+INFO = StreamInfo("bench", 250.0, ("Fz",), "bench-1")
 
 
 class Loop:
@@ -39,7 +42,7 @@ class Scene:
         self.folder = SessionFolder.create(tmp_path, "test", self.clock)
         self.ledger = Ledger(self.folder.ledger, self.clock)
         self.said: list[str] = []
-        self.supervisor = Supervisor(rig, self.folder, self.ledger, self.clock, self, 10.0)
+        self.supervisor = Supervisor(rig, INFO, self.folder, self.ledger, self.clock, self, 10.0)
         self.loop: Any = Loop()
         self.supervisor._nodes._processes["loop"] = self.loop
 
