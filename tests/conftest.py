@@ -6,19 +6,12 @@ from pathlib import Path
 
 import pytest
 
-CONFINED = (
-    "[ports]\nIPv6 = disable\nPortRange = 256\n"
-    "[multicast]\nResolveScope = machine\nListenAddress = 127.0.0.1\n"
-    "[lab]\nKnownPeers = {127.0.0.1}\n"
-    "[tuning]\nMulticastMinRTT = 0.05\nMulticastMaxRTT = 0.2\n"
-    "UnicastMinRTT = 0.2\nUnicastMaxRTT = 0.5\n"
-    "[log]\nlevel = -2\n"
-)
+from streams.lsl_config import confinement
 
 # liblsl reads this once, at its first use in a process.
 _folder = tempfile.TemporaryDirectory(prefix="bci-tests-")
 _config = Path(_folder.name) / "lsl_api.cfg"
-_config.write_text(CONFINED)
+_config.write_text(confinement("machine", "127.0.0.1", ["127.0.0.1"]))
 os.environ["LSLAPICFG"] = str(_config)
 
 
