@@ -175,9 +175,9 @@ def half_waves(
         Becomes 1 there, else 0.
     """
     n = values.shape[0]
-    last_turn, since_turn = state[:n], state[n : 2 * n]
-    extreme, since_extreme = state[2 * n : 3 * n], state[3 * n : 4 * n]
-    falling = state[4 * n : 5 * n]
+    last_turn, since_turn = state[_LAST_TURN * n :][:n], state[_SINCE_TURN * n :][:n]
+    extreme, since_extreme = state[_EXTREME * n :][:n], state[_SINCE_EXTREME * n :][:n]
+    falling = state[_FALLING * n :][:n]
     fixed_uv, per_trend = settings[FIXED_UV], settings[PERCENT] * SWING
     # Without branches, so that the compiler does several channels at once.
     for c in range(n):

@@ -42,7 +42,7 @@ STAGES = (
     Stage("received_to_detected", "received_s", "detected_s", "detector"),
     Stage("detected_to_decided", "detected_s", "decided_s", "from compiled code to the policy"),
     Stage("decided_to_sent", "decided_s", "sent_s", "policy, protocol, safety gate, sending"),
-    Stage("sent_to_accepted", "sent_s", "accepted_s", "command path, up to the device"),
+    Stage("sent_to_accepted", "sent_s", "accepted_s", "command path, and the device's check"),
 )
 """In the order they happen. From accepted to onset is intended waiting, so it is not one."""
 
