@@ -14,7 +14,17 @@ from pydantic import BaseModel
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock
-from bci_core.events import Acceptance, Decision, Delivery, Detection, Situation, Trigger
+from bci_core.events import (
+    Acceptance,
+    Decision,
+    Delivery,
+    Detection,
+    DeviceStatus,
+    Emission,
+    Impedance,
+    Situation,
+    Trigger,
+)
 from bci_core.stimulus import StimProgram
 
 
@@ -129,28 +139,46 @@ class StimProtocol(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a stimulator can do, in its own limits and steps.
+    """What a stimulator for current can do, in its own limits and steps.
 
     Attributes
     ----------
-    n_channels, n_programs, max_pulses : int
+    n_channels : int
+        Electrodes it can reach.
+    n_sources : int
+        Electrodes it can drive at the same time.
+    n_programs : int
+        Slots, counted from 1.
+    max_parts : int
+        Trains of one program; 1 where a program is a single train.
+    max_pulses : int
+        Of one train.
     min_amplitude_ua, max_amplitude_ua, amplitude_step_ua : float
     min_phase_us, max_phase_us, timing_step_us, min_interphase_us : float
     min_rate_hz, max_rate_hz : float
+    max_ramp_ua_s : float
+        Steepest rise of amplitude; a train that starts steeper must ramp.
     max_charge_per_phase_uc : float
+    compliance_v : float
+        Voltage above which the current is no longer what was asked.
     min_lockout_s : float
-        Least pause from the end of one train to the start of the next.
+        Least pause from the end of one program to the start of the next.
     max_lease_s : float
         Longest time it stays armed without being renewed.
     max_command_latency_s : float
         What the device itself needs, at most (99.9 %), from accepting a trigger to the
         earliest onset. The session adds it to the lead of predicted events.
+    measures : tuple of str
+        What it reports as measured, not as commanded: of ``"charge"``, ``"net_charge"``,
+        ``"output_v"``, ``"impedance"``.
     simulated : bool
         True when no current leaves a wire.
     """
 
     n_channels: int
+    n_sources: int
     n_programs: int
+    max_parts: int
     max_pulses: int
     min_amplitude_ua: float
     max_amplitude_ua: float
@@ -161,22 +189,70 @@ class Capabilities:
     min_interphase_us: float
     min_rate_hz: float
     max_rate_hz: float
+    max_ramp_ua_s: float
     max_charge_per_phase_uc: float
+    compliance_v: float
     min_lockout_s: float
     max_lease_s: float
     max_command_latency_s: float
+    measures: tuple[str, ...]
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SoundCapabilities:
+    """What a stimulator by sound can do, in its own limits and steps.
+
+    Attributes
+    ----------
+    n_channels, n_sources, n_programs, max_parts, max_pulses : int
+        As in `Capabilities`; the channels are outputs, the pulses clicks.
+    min_level_db_spl, max_level_db_spl, level_step_db : float
+    min_click_s, max_click_s : float
+    min_interval_s : float
+        Least time from the start of one click to the start of the next.
+    timing_step_us : float
+        Of its output: a sample.
+    min_lockout_s, max_lease_s, max_command_latency_s : float
+        As in `Capabilities`; the latency has the output buffer in it.
+    measures : tuple of str
+    simulated : bool
+        True when no sound leaves it.
+    """
+
+    n_channels: int
+    n_sources: int
+    n_programs: int
+    max_parts: int
+    max_pulses: int
+    min_level_db_spl: float
+    max_level_db_spl: float
+    level_step_db: float
+    min_click_s: float
+    max_click_s: float
+    min_interval_s: float
+    timing_step_us: float
+    min_lockout_s: float
+    max_lease_s: float
+    max_command_latency_s: float
+    measures: tuple[str, ...]
     simulated: bool
 
 
 class Stimulator(Protocol):
     """What stimulates. It trusts nobody: it checks everything again.
 
+    Life: ``__init__(settings)`` → `load` → `arm` → `trigger`, again and again → `disarm`.
+
     Time is handed in, so the same driver runs live and on a virtual clock. The
     owner calls `advance` at `next_event_s` or earlier, and whenever it likes.
+
+    A simulated device also has ``faults``, a `drivers`-side switchboard by which a bench
+    breaks it; see ``docs/write-a-stimulator.md``.
     """
 
     Settings: ClassVar[type[BaseModel]]
-    capabilities: Capabilities
+    capabilities: Capabilities | SoundCapabilities
 
     def __init__(self, settings: Any) -> None: ...
 
@@ -186,9 +262,20 @@ class Stimulator(Protocol):
         Raises
         ------
         SafetyError
-            A program is over a limit of the device; nothing was loaded. All are named.
+            A program is over a limit of the device, or off its steps; nothing was loaded.
+            All are named.
         DeviceError
             The device is armed, or failed.
+        """
+        ...
+
+    def read_back(self) -> tuple[StimProgram, ...]:
+        """What the device holds, by its own memory. The host compares before it arms.
+
+        Raises
+        ------
+        DeviceError
+            The device does not answer.
         """
         ...
 
@@ -199,6 +286,8 @@ class Stimulator(Protocol):
         ------
         SafetyError
             Nothing is loaded, the lease is over the limit, or a fault is latched.
+        DeviceError
+            The device does not answer.
         """
         ...
 
@@ -206,7 +295,9 @@ class Stimulator(Protocol):
         """Heartbeat: the lease starts anew. False when the device is not armed."""
         ...
 
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance: ...
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
+        """Check a trigger and schedule it. None when the device's answer was lost."""
+        ...
 
     def advance(self, now_s: float) -> list[Delivery]:
         """Let the device's time run on to `now_s`; what has ended since."""
@@ -224,11 +315,51 @@ class Stimulator(Protocol):
         """Why the device is not armed, or "" when it is."""
         ...
 
+    def reset(self, now_s: float) -> None:
+        """Clear a latched fault, deliberately. What follows is disarmed, not armed.
+
+        Raises
+        ------
+        SafetyError
+            Nothing is latched.
+        DeviceError
+            The fault is still there.
+        """
+        ...
+
+    def status(self, now_s: float) -> DeviceStatus: ...
+
+    def impedance(self, electrodes: Sequence[int], now_s: float) -> tuple[Impedance, ...]:
+        """Measure electrodes, in the order asked. Only while disarmed.
+
+        Raises
+        ------
+        DeviceError
+            It is armed, has no such electrode, or cannot measure.
+        """
+        ...
+
+    def emissions(self) -> list[Emission]:
+        """What has physically left since the last call, in the order of its end.
+
+        Empty for a device that cannot know, as a real one whose output nobody records.
+        """
+        ...
+
 
 class StimulatorLink(Protocol):
     """The loop's end of the path to a stimulator, in this process or another."""
 
-    def load(self, programs: Sequence[StimProgram]) -> Capabilities: ...
+    def load(self, programs: Sequence[StimProgram]) -> Capabilities | SoundCapabilities:
+        """Load, and compare with what the device then says it holds.
+
+        Raises
+        ------
+        SafetyError
+            As `Stimulator.load`, or the device holds something else than was sent.
+        DeviceError, LinkError
+        """
+        ...
 
     def arm(self, lease_s: float) -> None: ...
 
@@ -252,8 +383,14 @@ class StimulatorLink(Protocol):
 
     def disarm(self, reason: str) -> None: ...
 
+    def reset(self) -> None: ...
+
     def disarmed_reason(self) -> str:
         """Why the device said it is not armed, or "" while it has not."""
         ...
+
+    def status(self) -> DeviceStatus: ...
+
+    def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]: ...
 
     def close(self) -> None: ...

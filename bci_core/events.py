@@ -214,13 +214,21 @@ class Delivery:
     offset_s : float
         End of the last phase delivered. NaN if never.
     n_pulses : int
-        Pulses completed on each electrode.
+        Pulses completed, summed over the trains of the program.
     charge_uc : float
-        Sum over pulses of the charge per phase on each electrode, in microcoulombs.
+        Charge per phase, summed over pulses and over the trains of the program, in
+        microcoulombs. As measured where the device measures it, and then on the electrode
+        that was furthest from what was asked; else as commanded.
     device_latency_s : float
         The device's own command latency, modelled or measured; not the middleware's.
     reason : str
         Why it was refused or aborted, with limit, value and unit; else "".
+    net_charge_uc : float
+        Largest charge left on an electrode by one pulse, first minus second phase, in
+        microcoulombs: of a pulse that was cut, and where the device measures it of any.
+    output_v : float
+        Highest voltage that was read back at the output, in volts, sign left out. NaN where
+        the device reads none back.
     """
 
     seq: int
@@ -231,6 +239,104 @@ class Delivery:
     charge_uc: float = 0.0
     device_latency_s: float = 0.0
     reason: str = ""
+    net_charge_uc: float = 0.0
+    output_v: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What physically left one channel of a device, at one amplitude.
+
+    Not what was asked or reported: the simulated brain feels it, and a witness judges by it.
+
+    Attributes
+    ----------
+    onset_s, offset_s : float
+        On the LSL clock, whatever the device's own clock says.
+    channel : int
+        Electrode, or output for sound, counted from 1.
+    amplitude : float
+        In `unit`; of a current the mean while it lasted, cathodic below zero.
+    unit : str
+        ``"uA"`` or ``"dB SPL"``.
+    """
+
+    onset_s: float
+    offset_s: float
+    channel: int
+    amplitude: float
+    unit: str = "uA"
+
+
+class ArmingState(StrEnum):
+    """Where a device, or the session's permission to use it, stands.
+
+    Current may flow while `STIMULATING` only, which nothing but a trigger in `ARMED` leads to.
+    """
+
+    DISCONNECTED = "disconnected"
+    SAFE = "safe"
+    """Connected, and holds nothing."""
+    CONFIGURED = "configured"
+    """Holds checked programs."""
+    ARMED = "armed"
+    STIMULATING = "stimulating"
+    RECOVERY = "recovery"
+    """Armed, and within the lockout after a train."""
+    FAULT_LATCHED = "fault_latched"
+    STOPPED = "stopped"
+    """Somebody pressed stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One quantity a device tells of itself."""
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStatus:
+    """What a stimulator says of itself when asked.
+
+    Attributes
+    ----------
+    at_s : float
+        When, by the device's own clock. One that stands still, or runs away from the
+        host's, is a fault for the host to see.
+    state : ArmingState
+    fault : str
+        What has latched it, or "".
+    code : int
+        The device's own number of its last error, in its maker's numbering; 0 for none.
+    readings : tuple of Reading
+        Battery, therapies today, and whatever else it counts.
+    """
+
+    at_s: float
+    state: ArmingState
+    fault: str = ""
+    code: int = 0
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Impedance:
+    """Of one electrode, as the device measured it.
+
+    Attributes
+    ----------
+    electrode : int
+    magnitude_kohm : float
+    frequency_hz : float
+        Of the test current.
+    """
+
+    electrode: int
+    magnitude_kohm: float
+    frequency_hz: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ class MicrostimSettings(BaseModel):
         tail = exp(TAIL_SD * self.command_latency_sigma)
         return Capabilities(
             n_channels=N_CHANNELS,
+            n_sources=N_CHANNELS,
             n_programs=N_PROGRAMS,
+            max_parts=1,
             max_pulses=MAX_PULSES,
             min_amplitude_ua=MIN_AMPLITUDE_UA,
             max_amplitude_ua=self.max_amplitude_ua,
@@ -83,9 +85,12 @@ class MicrostimSettings(BaseModel):
             min_interphase_us=MIN_INTERPHASE_US,
             min_rate_hz=MIN_RATE_HZ,
             max_rate_hz=self.max_rate_hz,
+            max_ramp_ua_s=self.max_amplitude_ua * self.max_rate_hz,
             max_charge_per_phase_uc=self.max_charge_per_phase_uc,
+            compliance_v=9.5,
             min_lockout_s=self.min_lockout_s,
             max_lease_s=self.max_lease_s,
             max_command_latency_s=self.command_latency_ms * 1e-3 * tail,
+            measures=(),
             simulated=True,
         )
