@@ -12,6 +12,7 @@ from math import inf
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bci_core.errors import DeviceError
 from bci_core.stimulus import PulseTrain, StimProgram
 
 
@@ -86,8 +87,17 @@ class Faults:
         """The device has been armed; planned faults count from the first time."""
         self._from_s = min(self._from_s, now_s)
 
-    def switch(self, kind: FaultKind, on: bool) -> None:
-        """Set or clear a fault by hand; a planned one goes on beside it."""
+    def switch(self, kind: str, on: bool) -> None:
+        """Set or clear a fault by hand; a planned one goes on beside it.
+
+        Raises
+        ------
+        DeviceError
+            There is no such fault.
+        """
+        if kind not in set(FaultKind):
+            raise DeviceError(f"no fault is called {kind!r}; there are {', '.join(FaultKind)}")
+        kind = FaultKind(kind)
         if on:
             self._by_hand.add(kind)
         else:
