@@ -13,6 +13,7 @@ from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import RULES, check_stimulator
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
+from drivers.stimulators.running import Held
 
 SETTINGS = MicrostimSettings(max_lease_s=1.0)
 
@@ -49,7 +50,7 @@ class ArmsByLoading(Microstim):
 
 class ArmsByHeartbeat(Microstim):
     def renew(self, now_s: float) -> bool:
-        if self.disarmed_reason() and self._programs:
+        if self.disarmed_reason() and self._held:
             self.arm(0.5, now_s)
         return super().renew(now_s)
 
@@ -61,7 +62,8 @@ class AnyLease(Microstim):
 
 class ArmsEmpty(Microstim):
     def arm(self, lease_s: float, now_s: float) -> None:
-        self._programs = self._programs or {0: StimProgram(0, "", _TRAIN, (1,))}
+        empty = StimProgram(0, "", _TRAIN, (1,))
+        self._held = self._held or {0: Held(empty, self._output.slots(empty))}
         super().arm(lease_s, now_s)
 
 
@@ -132,7 +134,7 @@ class NamesTheFirstOnly(Microstim):
 
 class LosesTheGood(Microstim):
     def load(self, programs: Sequence[StimProgram]) -> None:
-        self._programs = {}
+        self._held = {}
         super().load(programs)
 
 
@@ -146,7 +148,7 @@ class FinishesTheTrain(Microstim):
     """Disarming waits for the end of what runs."""
 
     def disarm(self, reason: str, now_s: float) -> None:
-        super().disarm(reason, max([now_s, *(train.end * 1e-6 for train in self._trains)]))
+        super().disarm(reason, max([now_s, *(each.end * 1e-6 for each in self._schedule.running)]))
 
 
 class FinishesThePhase(Microstim):
@@ -189,51 +191,51 @@ class Overcharges(Microstim):
 
 
 class FiresAtOnce(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.at_s > trigger.deadline_s or not isfinite(trigger.at_s):
             return super().trigger(trigger, now_s)
         return super().trigger(replace(trigger, at_s=now_s), now_s)
 
 
 class HidesItsLatency(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         return super().trigger(replace(trigger, at_s=max(trigger.at_s, now_s + 0.003)), now_s)
 
 
 class NoDeadline(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if isfinite(trigger.deadline_s):
             trigger = replace(trigger, deadline_s=1e9)
         return super().trigger(trigger, now_s)
 
 
 class NanMeansNoDeadline(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.deadline_s != trigger.deadline_s:
             trigger = replace(trigger, deadline_s=1e9)
         return super().trigger(trigger, now_s)
 
 
 class AcceptsReplays(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         self._last_seq = trigger.seq - 1
         return super().trigger(trigger, now_s)
 
 
 class AnyProgram(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
-        if self._programs:
-            trigger = replace(trigger, program_id=next(iter(self._programs)))
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
+        if self._held:
+            trigger = replace(trigger, program_id=next(iter(self._held)))
         return super().trigger(trigger, now_s)
 
 
 class ShamStimulates(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         return super().trigger(replace(trigger, sham=False), now_s)
 
 
 class ShamSkipsTheChecks(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.sham:
             self._ended.append(Delivery(trigger.seq, Outcome.SHAM, onset_s=now_s))
             return Acceptance(trigger.seq, now_s)
@@ -249,18 +251,18 @@ class ShamHasNoTime(Microstim):
 class NoLockout(Microstim):
     def __init__(self, settings: MicrostimSettings) -> None:
         super().__init__(settings)
-        self._lockout = 0
+        self._schedule._lockout = 0
 
 
 class LockoutFromTheOnset(Microstim):
     """Counts from the start of the last train once that has ended."""
 
     def _run(self, now_s: float) -> None:
-        ends = [(train.end, train.onset) for train in self._trains]
+        ends = [(each.end, each.onset) for each in self._schedule.running]
         super()._run(now_s)
         for end, onset in ends:
-            if self._free_from == end:
-                self._free_from = onset
+            if self._schedule._free_from == end:
+                self._schedule._free_from = onset
 
 
 class CountsCalls(Microstim):
