@@ -1,4 +1,4 @@
-"""The four outputs of the simulated Pulse Pal, their converter, and the inputs that trigger them."""
+"""The outputs of the simulated Pulse Pal, their converter, and the inputs that trigger them."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -137,13 +137,14 @@ class OutputBank:
         self._to_write.add(output - 1)
         self._write(cycle, forced=True)
 
-    def spells(self, until: int) -> list[Spell]:
+    def spells(self, until: int, longer_than: float) -> list[Spell]:
         """Where its outputs have been since the last call, in the order of their ends.
 
-        One that is still away from 0 V is told up to here, and goes on from here.
+        One that is still away from 0 V, for longer than so many cycles, is told up to here,
+        and goes on from here.
         """
         for i, (since, code) in enumerate(self._written):
-            if code != wire.ZERO and since < until:
+            if code != wire.ZERO and until - since > longer_than:
                 self._spells.append(Spell(since, until, i + 1, code))
                 self._written[i] = (until, code)
         spells, self._spells = self._spells, []

@@ -46,6 +46,8 @@ class PulseGeneratorBox:
     ----------
     stored : BoxParameters
         What its settings file holds as it is switched on.
+    now : int
+        The cycle it is switched on at.
 
     Attributes
     ----------
@@ -56,14 +58,14 @@ class PulseGeneratorBox:
     health : Health
     """
 
-    def __init__(self, stored: BoxParameters | None = None) -> None:
+    def __init__(self, stored: BoxParameters | None = None, now: int = 0) -> None:
         self.bank = OutputBank(stored or BoxParameters())
         self.commands = Commands(self.bank, self._answer)
         self.health = Health.WORKING
         self._received: deque[tuple[int, int]] = deque()
         self._lines: deque[tuple[int, int, bool]] = deque()
         self._answers: list[tuple[int, bytes]] = []
-        self._last = -1
+        self._last = now - 1
         self._lost = 0  # cycles in which the firmware stood still
         self._command: Reading | None = None
         self._command_from = 0
@@ -99,6 +101,11 @@ class PulseGeneratorBox:
         """What it has sent since the last call, and on which cycles."""
         sent, self._answers = self._answers, []
         return sent
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes wait that it is going to read."""
+        return bool(self._received) and self.health is Health.WORKING
 
     def next_change(self) -> float:
         """The next cycle on which anything happens; infinity if nothing does by itself."""

@@ -220,11 +220,10 @@ def pack_file(parameters: BoxParameters) -> bytes:
 def unpack_file(content: bytes) -> BoxParameters:
     """What `pack_file` packed."""
     border = N_OUTPUTS * _FILE_OUTPUT.size
-    outputs = []
-    for values in _FILE_OUTPUT.iter_unpack(content[:border]):
-        outputs.append(
-            OutputParameters(*values[:8], *values[9:12], values[8], *values[12:15]),
-        )
+    outputs = [
+        OutputParameters(*values[:8], *values[9:12], values[8], *values[12:15])
+        for values in _FILE_OUTPUT.iter_unpack(content[:border])
+    ]
     inputs = list(_FILE_INPUT.iter_unpack(content[border:]))
     return BoxParameters(
         tuple(outputs), tuple(each[1:] for each in inputs), (inputs[0][0], inputs[1][0])

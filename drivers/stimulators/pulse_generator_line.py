@@ -1,0 +1,144 @@
+"""Questions to the pulse generator's box, and answers that are exactly what was asked for."""
+
+from contextlib import suppress
+
+from bci_core.errors import DeviceError
+from drivers.stimulators import pulse_generator_bytes as wire
+from drivers.stimulators.pulse_generator_bytes import BoxParameters, FileDo, Op
+from drivers.stimulators.pulse_generator_port import Port
+from drivers.stimulators.pulse_generator_programs import AT_REST
+
+FILE: bytes = b"bci.pps"
+"""The settings file in which the box writes down what it holds, to be read back. It starts
+with another, ``default.pps``."""
+
+_UNSTICK = bytes((Op.ABORT,)) * wire.ALL_SIZE
+"""Ends a packet that somebody has left half sent. As the bits of a trigger it means none of
+the four outputs, and without a `wire.START` before it, nothing at all."""
+
+_WHAT_TO_DO = "switch the box off and on, or press its joystick if its screen says so; then reset"
+
+
+class BoxLine:
+    """The box as its host sees it. Methods raise `DeviceError`.
+
+    Parameters
+    ----------
+    port : Port
+    answer_timeout_s, program_timeout_s : float
+
+    Attributes
+    ----------
+    connected : bool
+    answered_s : float
+        When the box last answered; NaN before it has.
+    """
+
+    def __init__(self, port: Port, answer_timeout_s: float, program_timeout_s: float) -> None:
+        self.port = port
+        self.connected = False
+        self.answered_s = float("nan")
+        self._answer_timeout_s = answer_timeout_s
+        self._program_timeout_s = program_timeout_s
+        self._hello = b""
+
+    def connect(self, at_s: float) -> None:
+        """Open the port, and bring the box to rest, whatever it was doing."""
+        self.connected = False
+        self.port.open()
+        self.port.drain()
+        hello = self._greet(at_s)
+        if not hello:
+            self.port.send(_UNSTICK, at_s)
+            self.port.drain()
+            hello = self._greet(at_s)
+        firmware = int.from_bytes(hello[1:], "little")
+        if len(hello) != 5 or hello[0] != wire.HELLO:
+            raise _wrong(Op.HANDSHAKE, hello, 5)
+        if firmware < wire.FIRST_FIRMWARE_OF_MODEL_2:
+            raise DeviceError(
+                f"the box has firmware {firmware}, of the first model, whose amplitudes have 8 "
+                "bits; this driver is for Pulse Pal 2, firmware 20 or later"
+            )
+        self._hello, self.connected = hello, True
+        self.port.send(wire.client_name(b"BCI"), at_s)
+        # An abort goes to the resting voltage, so that is set first.
+        self.program(AT_REST, at_s)
+        self.stop(at_s)
+
+    def program(self, parameters: BoxParameters, at_s: float) -> None:
+        """Replace all the box holds."""
+        self._ask(wire.program_all(parameters), Op.PROGRAM_ALL, wire.ACK, at_s)
+
+    def memory(self, at_s: float) -> BoxParameters:
+        """What the box holds: it writes that down on its card, and reads it out."""
+        self.port.send(wire.settings_file(FileDo.SAVE, FILE), at_s)
+        self.port.send(wire.packet(Op.READ_SETTINGS), at_s)
+        content = self.port.read(wire.FILE_SIZE, self._program_timeout_s)
+        if len(content) != wire.FILE_SIZE:
+            raise _wrong(Op.READ_SETTINGS, content, wire.FILE_SIZE)
+        self.answered_s = at_s
+        return wire.unpack_file(content)
+
+    def trigger(self, outputs: tuple[int, ...], at_s: float) -> None:
+        """Start trains. The box does not answer that."""
+        self.port.send(wire.soft_trigger(outputs), at_s)
+
+    def rest(self, at_s: float) -> None:
+        """See a train off: no output stays on, and the box has heard all before this."""
+        self._ask(wire.packet(Op.ABORT) + wire.packet(Op.HANDSHAKE), Op.ABORT, self._hello, at_s)
+
+    def stop(self, at_s: float) -> None:
+        """Abort, twice: a train triggered in the cycle before an abort begins all the same."""
+        abort = wire.packet(Op.ABORT)
+        self._ask(abort + abort + wire.packet(Op.HANDSHAKE), Op.ABORT, self._hello, at_s)
+
+    def stop_blindly(self, at_s: float) -> None:
+        """Abort a box that may not listen; nothing is raised."""
+        with suppress(DeviceError):
+            self.port.send(wire.packet(Op.ABORT) * 2, at_s)
+            self.port.drain()
+
+    def greet(self, at_s: float) -> None:
+        """Make sure that the box listens."""
+        self._ask(wire.packet(Op.HANDSHAKE), Op.HANDSHAKE, self._hello, at_s)
+
+    def quiet(self, at_s: float) -> None:
+        """Make sure that the line is there, and that nothing has come unasked."""
+        waiting = self.port.waiting(at_s)
+        if waiting:
+            self.port.drain()
+            raise DeviceError(
+                f"the box has sent {waiting} bytes nobody asked for: what it does is not known; "
+                f"{_WHAT_TO_DO}"
+            )
+
+    def close(self) -> None:
+        """Let the box go."""
+        self.connected = False
+        self.port.close()
+
+    def _greet(self, at_s: float) -> bytes:
+        self.port.send(wire.packet(Op.HANDSHAKE), at_s)
+        return self.port.read(5, self._program_timeout_s)
+
+    def _ask(self, packet: bytes, op: Op, expected: bytes, at_s: float) -> None:
+        self.quiet(at_s)
+        self.port.send(packet, at_s)
+        programs = op is Op.PROGRAM_ALL
+        timeout_s = self._program_timeout_s if programs else self._answer_timeout_s
+        answer = self.port.read(len(expected), timeout_s)
+        if answer != expected:
+            raise _wrong(op, answer, len(expected))
+        self.answered_s = at_s
+
+
+def _wrong(op: Op, answer: bytes, size: int) -> DeviceError:
+    if len(answer) < size:
+        found = f"answered {len(answer)} of {size} bytes in time"
+    else:
+        found = f"answered {answer[:8].hex(' ')}"
+    return DeviceError(
+        f"the box {found} to op code {op.value} ({op.name.lower()}); it may have read half of it, "
+        f"so what it holds is not known; {_WHAT_TO_DO}"
+    )
