@@ -93,6 +93,8 @@ class PulseGenerator:
     def load(self, programs: Sequence[StimProgram]) -> None:
         if not self._disarmed:
             raise DeviceError("the pulse generator is armed; disarm it before loading programs")
+        if self._latched:
+            raise DeviceError(f"the pulse generator has latched a fault, {self._latched}; reset it")
         found = refusals(programs, self.capabilities)
         if found:
             lines = "\n".join(f"  {refusal}" for refusal in found)
@@ -175,7 +177,7 @@ class PulseGenerator:
             return self._now_s
         if self._disarmed:
             return inf
-        due_s = self._ticks.seconds(min(self._queue.due(), self._lease_end))
+        due_s = self._ticks.seconds(int(min(self._queue.due(), self._lease_end)))
         return min(due_s, self.faults.next_change_s(self._now_s)) if self.faults else due_s
 
     def disarm(self, reason: str, now_s: float) -> None:
@@ -265,7 +267,7 @@ class PulseGenerator:
             except DeviceError as error:
                 self._fail(error)
 
-    def _sent_s(self, due: int | float) -> float:
+    def _sent_s(self, due: float) -> float:
         return self._port.sent_s(self._ticks.seconds(int(due)), self._now_s)
 
     def _begin(self, at_s: float) -> None:

@@ -221,7 +221,7 @@ def unpack_file(content: bytes) -> BoxParameters:
     """What `pack_file` packed."""
     border = N_OUTPUTS * _FILE_OUTPUT.size
     outputs = [
-        OutputParameters(*values[:8], *values[9:12], values[8], *values[12:15])
+        OutputParameters(*(values[:8] + values[9:12] + values[8:9] + values[12:]))
         for values in _FILE_OUTPUT.iter_unpack(content[:border])
     ]
     inputs = list(_FILE_INPUT.iter_unpack(content[border:]))

@@ -12,10 +12,12 @@ FILE: bytes = b"bci.pps"
 """The settings file in which the box writes down what it holds, to be read back. It starts
 with another, ``default.pps``."""
 
-_UNSTICK = bytes((Op.ABORT,)) * wire.ALL_SIZE
-"""Ends a packet that somebody has left half sent. As the bits of a trigger it means none of
-the four outputs, and without a `wire.START` before it, nothing at all."""
+_UNSTICK = bytes((128,)) * wire.ALL_SIZE
+"""Ends a packet that somebody has left half sent, before anything else does: the first byte of
+a handshake, taken as the bits of a trigger, would start two outputs. 128 starts none, is no op
+code, makes voltages of 0.04 V, and without a `wire.START` before it is nothing at all."""
 
+_MOST_BYTES = 4096
 _WHAT_TO_DO = "switch the box off and on, or press its joystick if its screen says so; then reset"
 
 
@@ -45,16 +47,15 @@ class BoxLine:
     def connect(self, at_s: float) -> None:
         """Open the port, and bring the box to rest, whatever it was doing."""
         self.connected = False
-        self.port.open()
-        self.port.drain()
-        hello = self._greet(at_s)
-        if not hello:
-            self.port.send(_UNSTICK, at_s)
-            self.port.drain()
-            hello = self._greet(at_s)
+        self.port.open(at_s)
+        self.port.send(_UNSTICK, at_s)
+        # What it still says to somebody else.
+        self.port.read(_MOST_BYTES, self._program_timeout_s)
+        self.port.send(wire.packet(Op.HANDSHAKE), at_s)
+        hello = self.port.read(len(wire.hello(0)), self._program_timeout_s)
+        if len(hello) != len(wire.hello(0)) or hello[0] != wire.HELLO:
+            raise _wrong(Op.HANDSHAKE, hello, len(wire.hello(0)))
         firmware = int.from_bytes(hello[1:], "little")
-        if len(hello) != 5 or hello[0] != wire.HELLO:
-            raise _wrong(Op.HANDSHAKE, hello, 5)
         if firmware < wire.FIRST_FIRMWARE_OF_MODEL_2:
             raise DeviceError(
                 f"the box has firmware {firmware}, of the first model, whose amplitudes have 8 "
@@ -64,6 +65,9 @@ class BoxLine:
         self.port.send(wire.client_name(b"BCI"), at_s)
         # An abort goes to the resting voltage, so that is set first.
         self.program(AT_REST, at_s)
+        for output in range(1, wire.N_OUTPUTS + 1):
+            # Somebody may have left it looping without end; no other parameter says so.
+            self._ask(wire.packet(Op.LOOP, output, 0), Op.LOOP, wire.ACK, at_s)
         self.stop(at_s)
 
     def program(self, parameters: BoxParameters, at_s: float) -> None:
@@ -90,8 +94,13 @@ class BoxLine:
 
     def stop(self, at_s: float) -> None:
         """Abort, twice: a train triggered in the cycle before an abort begins all the same."""
+        stray = self.port.waiting(at_s)
+        self.port.drain()  # whatever that was, the abort comes first
         abort = wire.packet(Op.ABORT)
-        self._ask(abort + abort + wire.packet(Op.HANDSHAKE), Op.ABORT, self._hello, at_s)
+        self.port.send(abort + abort + wire.packet(Op.HANDSHAKE), at_s)
+        self._expect(Op.ABORT, self._hello, self._answer_timeout_s, at_s)
+        if stray:
+            raise _unasked(stray)
 
     def stop_blindly(self, at_s: float) -> None:
         """Abort a box that may not listen; nothing is raised."""
@@ -108,29 +117,31 @@ class BoxLine:
         waiting = self.port.waiting(at_s)
         if waiting:
             self.port.drain()
-            raise DeviceError(
-                f"the box has sent {waiting} bytes nobody asked for: what it does is not known; "
-                f"{_WHAT_TO_DO}"
-            )
+            raise _unasked(waiting)
 
     def close(self) -> None:
         """Let the box go."""
         self.connected = False
         self.port.close()
 
-    def _greet(self, at_s: float) -> bytes:
-        self.port.send(wire.packet(Op.HANDSHAKE), at_s)
-        return self.port.read(5, self._program_timeout_s)
-
     def _ask(self, packet: bytes, op: Op, expected: bytes, at_s: float) -> None:
         self.quiet(at_s)
         self.port.send(packet, at_s)
-        programs = op is Op.PROGRAM_ALL
+        programs = op in (Op.PROGRAM_ALL, Op.LOOP)
         timeout_s = self._program_timeout_s if programs else self._answer_timeout_s
+        self._expect(op, expected, timeout_s, at_s)
+
+    def _expect(self, op: Op, expected: bytes, timeout_s: float, at_s: float) -> None:
         answer = self.port.read(len(expected), timeout_s)
         if answer != expected:
             raise _wrong(op, answer, len(expected))
         self.answered_s = at_s
+
+
+def _unasked(count: int) -> DeviceError:
+    return DeviceError(
+        f"the box has sent {count} bytes nobody asked for: what it does is not known; {_WHAT_TO_DO}"
+    )
 
 
 def _wrong(op: Op, answer: bytes, size: int) -> DeviceError:

@@ -1,5 +1,6 @@
 """The pulse generator's serial port, with a box at the other end or its simulator."""
 
+import termios
 from typing import Protocol
 from weakref import finalize
 
@@ -11,6 +12,9 @@ from drivers.stimulators import pulse_generator_bytes as wire
 from drivers.stimulators.pulse_generator_bytes import Op
 
 WRITE_TIMEOUT_S = 0.1
+FAILURES = (OSError, termios.error)
+"""Of a port, or of pyserial about it."""
+
 _BAUD = 115_200  # USB has none, and the driver of the operating system asks for one
 
 LET_GO = wire.packet(Op.ABORT) + wire.packet(Op.ABORT) + wire.packet(Op.DISCONNECT)
@@ -20,7 +24,7 @@ LET_GO = wire.packet(Op.ABORT) + wire.packet(Op.ABORT) + wire.packet(Op.DISCONNE
 class Port(Protocol):
     """What the driver needs of its port. Every method but `close` raises `DeviceError`."""
 
-    def open(self) -> None: ...
+    def open(self, at_s: float) -> None: ...
 
     def send(self, data: bytes, at_s: float) -> None:
         """Hand bytes over, to leave at a time that has come."""
@@ -63,15 +67,15 @@ class SerialPort:
     def __init__(self, path: str) -> None:
         self._path = path
         self._serial: serial.Serial | None = None
-        self._hang_up: finalize | None = None
+        self._hang_up: finalize[[serial.Serial], SerialPort] | None = None
 
-    def open(self) -> None:
+    def open(self, at_s: float) -> None:  # noqa: ARG002
         self.close()
         try:
             opened = serial.Serial(
                 self._path, _BAUD, timeout=0.0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
             )
-        except (OSError, ValueError) as error:
+        except (*FAILURES, ValueError) as error:
             raise DeviceError(
                 f"the pulse generator's port {self._path!r} cannot be opened: {error}; is the "
                 "box connected, and the port not in use?"
@@ -83,7 +87,7 @@ class SerialPort:
     def send(self, data: bytes, at_s: float) -> None:  # noqa: ARG002 - it leaves now
         try:
             self._opened().write(data)
-        except OSError as error:
+        except FAILURES as error:
             raise self._gone(error) from error
 
     def read(self, size: int, timeout_s: float) -> bytes:
@@ -92,19 +96,19 @@ class SerialPort:
             if opened.timeout != timeout_s:
                 opened.timeout = timeout_s
             return bytes(opened.read(size))
-        except OSError as error:
+        except FAILURES as error:
             raise self._gone(error) from error
 
     def waiting(self, at_s: float) -> int:  # noqa: ARG002
         try:
             return int(self._opened().in_waiting)
-        except OSError as error:
+        except FAILURES as error:
             raise self._gone(error) from error
 
     def drain(self) -> None:
         try:
             self._opened().reset_input_buffer()
-        except OSError as error:
+        except FAILURES as error:
             raise self._gone(error) from error
 
     def sent_s(self, due_s: float, now_s: float) -> float:
@@ -129,7 +133,7 @@ class SerialPort:
             )
         return self._serial
 
-    def _gone(self, error: OSError) -> DeviceError:
+    def _gone(self, error: Exception) -> DeviceError:
         return DeviceError(
             f"the pulse generator's port {self._path!r} failed: {error}; if the cable is out, the "
             "box plays its train to the end: it does not notice"
@@ -140,8 +144,7 @@ def let_go(opened: serial.Serial) -> None:
     """Stop the box, tell it that its host leaves, and close the port, if it is still there."""
     try:
         opened.write(LET_GO)
-        opened.flush()
-    except (OSError, ValueError):
+    except (*FAILURES, ValueError):
         pass  # the cable is out: nothing can be told to the box
     finally:
         opened.close()

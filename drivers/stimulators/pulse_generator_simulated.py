@@ -60,19 +60,20 @@ class SimulatedPort:
         }
         self._line: SerialPort | None = None
         self._box_end = -1
-        self._cut: finalize | None = None
+        self._cut: finalize[[int], SimulatedPort] | None = None
         self._answers: deque[tuple[float, bytes]] = deque()  # from when they can be had
         self._underway = 0  # bytes in the kernel, on their way to the host
         self._emissions: list[Emission] = []
 
-    def open(self) -> None:
+    def open(self, at_s: float) -> None:
         self.close()
+        self.run(at_s)
         if self._has(FaultKind.DISCONNECT):
             raise DeviceError("the simulated pulse generator is disconnected")
         self._box_end, host_end = os.openpty()
         self._cut = finalize(self, os.close, self._box_end)
         self._line = SerialPort(os.ttyname(host_end))
-        self._line.open()
+        self._line.open(at_s)
         os.close(host_end)
 
     def send(self, data: bytes, at_s: float) -> None:
@@ -82,9 +83,10 @@ class SimulatedPort:
         received = b""
         while len(received) < len(data):
             received += self._from_host(len(data) - len(received))
-        if not (self._has(FaultKind.LOCKED) and received[1] not in (Op.ABORT, Op.DISCONNECT)):
-            late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
-            self._deliver(received, at_s + late_s)
+        if self._has(FaultKind.LOCKED):
+            received = wire.packet(Op.ABORT) * received.count(wire.packet(Op.ABORT))
+        late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
+        self._deliver(received, at_s + late_s)
 
     def read(self, size: int, timeout_s: float) -> bytes:
         self._forward(self._now_s + timeout_s)
@@ -169,7 +171,7 @@ class SimulatedPort:
         # It takes one command a cycle, and what it answers is here before the next is sent.
         while self.box.has_unread:
             self._run_box(self._ran_to + 1)
-        if self._has(FaultKind.ECHO_ERROR) and received[1] == Op.PROGRAM_ALL:
+        if self._has(FaultKind.ECHO_ERROR) and received[1:2] == bytes((Op.PROGRAM_ALL,)):
             output = self.box.bank.outputs[0]
             output.parameters = replace(output.parameters, phase2=output.parameters.phase2 + 1)
 
