@@ -75,12 +75,11 @@ def _pulses_for(able: Capabilities) -> PulseTrain:
     train = PulseTrain(pulse, rate_hz, min(3, able.max_pulses))
     if train.ramp_ua_s <= able.max_ramp_ua_s:
         return train
-    # Slow and low, so that the ramp is short.
-    low_ua = able.min_amplitude_ua + able.amplitude_step_ua
-    pulse = replace(pulse, amplitude_ua=low_ua)
-    slow = replace(train, pulse=pulse, rate_hz=max(able.min_rate_hz, 0.1 * able.max_rate_hz))
-    ramp = max(1, ceil(low_ua * slow.rate_hz / able.max_ramp_ua_s))
-    return replace(slow, n_pulses=2 * ramp + 3, ramp_up_pulses=ramp, ramp_down_pulses=ramp)
+    # Slow and low, so that the ramp is short; each of its pulses one step above the last.
+    ramp = 4
+    pulse = replace(pulse, amplitude_ua=(ramp + 1) * able.amplitude_step_ua)
+    rate_hz = max(able.min_rate_hz, min(rate_hz, able.max_ramp_ua_s / able.amplitude_step_ua))
+    return PulseTrain(pulse, rate_hz, 2 * ramp + 3, ramp, ramp)
 
 
 def _clicks_for(able: SoundCapabilities) -> ClickTrain:

@@ -103,6 +103,10 @@ class Firmware:
         """Every limit that any of these programs passes."""
         raise NotImplementedError
 
+    def draw_latency_s(self) -> float:
+        """The delay from accepting a trigger to the earliest onset."""
+        return self._limits.draw_latency_s(self._rng)
+
     def trigger_refusal(self, held: Held, where: str) -> Refusal | None:  # noqa: ARG002
         """What else speaks against starting a program."""
         return None
@@ -170,7 +174,7 @@ class Firmware:
         self._run(now_s)
         self._answers(locked_too=False)
         late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
-        latency_s = self._limits.draw_latency_s(self._rng) + late_s
+        latency_s = self.draw_latency_s() + late_s
         latency_s = max(latency_s, self._ticks.seconds(self._ready - self._now))
         answer = self._admit(trigger, now_s, latency_s)
         refusal = answer if isinstance(answer, Refusal) else None
