@@ -14,13 +14,13 @@ handed in, which is every driver and every model.
 from collections.abc import Callable
 from typing import Final
 
-from bci_core.errors import BciError
 from bci_core.stimulus import StimProgram
 from bci_core.testing import stimulator_fault_rules as faults
 from bci_core.testing import stimulator_report_rules as reports
 from bci_core.testing import stimulator_state_rules as state
 from bci_core.testing import stimulator_trigger_rules as triggers
 from bci_core.testing.stimulator_expectations import Make
+from bci_core.testing.verdicts import require_all, verdicts
 
 Rule = Callable[[Make, StimProgram | None], None]
 
@@ -82,13 +82,4 @@ def check_stimulator(make: Make, program: StimProgram | None = None) -> None:
     AssertionError
         Names each broken rule, and what the device did instead.
     """
-    broken: list[str] = []
-    for rule in RULES:
-        try:
-            rule(make, program)
-        except (AssertionError, BciError) as error:
-            name = getattr(rule, "__name__", repr(rule))
-            broken.append(f"{name}: {type(error).__name__}: {error}")
-    if broken:
-        count = f"{len(broken)} of {len(RULES)} rules"
-        raise AssertionError(f"the stimulator breaks {count}:\n  " + "\n  ".join(broken))
+    require_all("stimulator", verdicts(RULES, make, program))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import ceil, floor
+from typing import Any
 
 from bci_core.contracts import Capabilities, SoundCapabilities
 from bci_core.stimulus import BiphasicPulse, ClickTrain, PulseTrain, StimProgram
@@ -135,7 +136,7 @@ def _clicks_over_limit(good: StimProgram, able: SoundCapabilities) -> Odd:
     ]
 
 
-def _with(good: StimProgram, **changes: float) -> StimProgram:
+def _with(good: StimProgram, **changes: Any) -> StimProgram:
     return replace(good, train=replace(good.train, **changes))
 
 

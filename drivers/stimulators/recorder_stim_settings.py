@@ -1,8 +1,8 @@
 """Limits of the simulated recorder/stimulator: what the chip can do, and what a rig allows."""
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bci_core.contracts import Capabilities
 from drivers.stimulators.electrode import ElectrodeSettings
@@ -26,8 +26,17 @@ READY_AFTER_S = 0.01
 DELTA_SLOTS = 1024
 """Changes of current the ONIX table holds, over all programs."""
 
-Step = Literal[0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0]
-Rate = Literal[20_000.0, 25_000.0, 30_000.0, 30_193.2367]
+STEPS_UA = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+RATES_HZ = (20_000.0, 25_000.0, 30_000.0, 30_193.2367)
+
+
+def _one_of(allowed: tuple[float, ...]) -> AfterValidator:
+    def check(value: float) -> float:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(f'{v:.9g}' for v in allowed)}")
+        return value
+
+    return AfterValidator(check)
 
 
 class RecorderStimSettings(WiredSettings):
@@ -53,8 +62,8 @@ class RecorderStimSettings(WiredSettings):
         Of the host's bus, 1 to 2 ms; the chip itself needs a sample.
     """
 
-    step_ua: Step = 1.0
-    sample_rate_hz: Rate = 25_000.0
+    step_ua: Annotated[float, _one_of(STEPS_UA)] = 1.0
+    sample_rate_hz: Annotated[float, _one_of(RATES_HZ)] = 25_000.0
     max_charge_per_phase_uc: float = Field(default=0.1, gt=0.0, le=13.0)
     max_rate_hz: float = Field(default=500.0, ge=MIN_RATE_HZ, le=MAX_RATE_HZ)
     settle_ms: float = Field(default=1.0, ge=0.0, le=500.0)
