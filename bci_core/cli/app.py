@@ -8,6 +8,7 @@ from rich.console import Console
 from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
+    bench_kill,
     calibrate,
     driver,
     learn,
@@ -19,6 +20,7 @@ from bci_core.cli import (
     score,
     tune,
 )
+from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -30,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+bench.app.command(cls=BareJson)(bench_kill.kill)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
 app.add_typer(learn.app, name="learn")
