@@ -31,14 +31,19 @@ def program_refusals(
     list of Refusal
         Empty when all may be loaded.
     """
-    refusals = [
+    refusals = slot_refusals(programs)
+    for program in programs:
+        refusals += _program_refusals(program, able, max_interphase_us)
+    return refusals
+
+
+def slot_refusals(programs: Sequence[StimProgram]) -> list[Refusal]:
+    """Slots that more than one program wants."""
+    return [
         Refusal("program_slot", count, 1, "programs", f"slot {slot}")
         for slot, count in Counter(p.program_id for p in programs).items()
         if count > 1
     ]
-    for program in programs:
-        refusals += _program_refusals(program, able, max_interphase_us)
-    return refusals
 
 
 def out_of(
@@ -70,7 +75,7 @@ def _program_refusals(
     sound = False
     for number, part in enumerate(program.parts, start=1):
         place = where if len(program.parts) == 1 else f"{where}, train {number}"
-        refusals += _electrode_refusals(part, able, place)
+        refusals += electrode_refusals(part, able.n_channels, place)
         step_s = able.timing_step_us * 1e-6
         refusals += out_of("delay", part.delay_s, 0.0, LONGEST_S, step_s, "s", place)
         if isinstance(part.train, ClickTrain):
@@ -123,10 +128,11 @@ def _range_refusals(
         yield Refusal("ramp", train.ramp_ua_s, able.max_ramp_ua_s, "uA/s", where)
 
 
-def _electrode_refusals(part: ProgramPart, able: Capabilities, where: str) -> Iterator[Refusal]:
+def electrode_refusals(part: ProgramPart, n_channels: int, where: str) -> Iterator[Refusal]:
+    """Channels that are not there, are named twice, or none at all."""
     for electrode in part.electrodes:
-        if not 1 <= electrode <= able.n_channels:
-            bound = able.n_channels if electrode > 0 else 1
+        if not 1 <= electrode <= n_channels:
+            bound = n_channels if electrode > 0 else 1
             yield Refusal("electrode", electrode, bound, "channel", where)
     if not part.electrodes:
         yield Refusal("electrodes", 0, 1, "electrodes", where)

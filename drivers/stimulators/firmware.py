@@ -103,6 +103,10 @@ class Firmware:
         """Every limit that any of these programs passes."""
         raise NotImplementedError
 
+    def draw_latency_s(self) -> float:
+        """The delay from accepting a trigger to the earliest onset."""
+        return self._limits.draw_latency_s(self._rng)
+
     def trigger_refusal(self, held: Held, where: str) -> Refusal | None:  # noqa: ARG002
         """What else speaks against starting a program."""
         return None
@@ -170,7 +174,8 @@ class Firmware:
         self._run(now_s)
         self._answers(locked_too=False)
         late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
-        latency_s = self._limits.draw_latency_s(self._rng) + late_s
+        latency_s = self.draw_latency_s() + late_s
+        latency_s = max(latency_s, self._ticks.seconds(self._ready - self._now))
         answer = self._admit(trigger, now_s, latency_s)
         refusal = answer if isinstance(answer, Refusal) else None
         if isinstance(answer, Refusal):
@@ -357,9 +362,6 @@ class Firmware:
         late_s = self._ticks.seconds(onset) - trigger.deadline_s
         if late_s > 0.0:
             return Refusal("deadline", late_s, 0.0, "s late", where)
-        if onset < self._ready:
-            missing_s = self._ticks.seconds(self._ready - onset)
-            return Refusal("powering_up", missing_s, 0.0, "s before it is ready", where)
         measures = self.capabilities.measures
         new = Running(trigger, held, onset, latency_s, self._ticks, self._output, measures)
         crowded = self._schedule.refusal(new, self._now, where)

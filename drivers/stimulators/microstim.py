@@ -30,7 +30,6 @@ CODES: Mapping[str, int] = {
     "parts": -102,
     "waveforms": -105,
     "sequence": -102,
-    "powering_up": -103,
     "trigger_mode": -103,
     "electrode": -104,
     "amplitude": -109,

@@ -117,6 +117,7 @@ class CurrentOutput:
         self._able = able
         self._ticks = Ticks(able.timing_step_us)
         self._shorted = shorted
+        self._clipped: set[int] = set()
         self.electrodes = {
             number: Electrode(odd.get(number, usual)) for number in range(1, able.n_channels + 1)
         }
@@ -177,6 +178,11 @@ class CurrentOutput:
         for electrode in self.electrodes.values():
             electrode.access_factor = OPEN_FACTOR if loose else 1.0
 
+    def take_clipped(self) -> set[int]:
+        """Electrodes whose output has met the compliance since the last call."""
+        clipped, self._clipped = self._clipped, set()
+        return clipped
+
     def magnitude_kohm(self, electrode: int, frequency_hz: float) -> float:
         if electrode not in self.electrodes:
             raise DeviceError(
@@ -205,6 +211,8 @@ class CurrentOutput:
         phase = self.electrodes[number].drive(
             current_ua, phase_us, self._able.compliance_v, onset_s
         )
+        if phase.peak_v >= self._able.compliance_v:
+            self._clipped.add(number)
         mean_ua = phase.charge_uc / (phase_us * 1e-6)
         amplitude_ua = -mean_ua if current_ua < 0.0 else mean_ua
         emissions.append(Emission(onset_s, onset_s + phase_us * 1e-6, number, amplitude_ua))

@@ -80,6 +80,7 @@ class PulseGenerator:
         self._held: dict[int, Held] = {}
         self._disarmed = "not armed yet"
         self._latched = ""
+        self._closed = False
         self._lease = 0
         self._lease_end = 0
         self._ended: list[Delivery] = []
@@ -128,6 +129,7 @@ class PulseGenerator:
 
     def arm(self, lease_s: float, now_s: float) -> None:
         self._run(now_s)
+        self._reach()
         if not self._disarmed:
             raise SafetyError("the pulse generator is armed already; disarm it first")
         if self._latched:
@@ -156,16 +158,20 @@ class PulseGenerator:
         self._lease_end = self._now + self._lease
         return True
 
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         self._run(now_s)
-        free_s = self._port.not_before_s()
-        answer = self._queue.admit(trigger, self._held, self._disarmed, self._now_s, free_s)
+        if self._line.connected:
+            self._port.waiting(self._now_s)
+        free_s = max(self._now_s, self._port.not_before_s())
+        answer = self._queue.admit(trigger, self._held, self._why_not(), self._now_s, free_s)
         if isinstance(answer, Refusal):
             self._ended.append(Delivery(trigger.seq, Outcome.REFUSED, reason=str(answer)))
-            return Acceptance(trigger.seq, now_s, answer)
+            return Acceptance(trigger.seq, free_s, answer)
         if self._queue.begins(self._now_s):
             self._begin(self._now_s)
-        return Acceptance(trigger.seq, now_s)
+            if self._disarmed:
+                return None  # the box has not confirmed it
+        return Acceptance(trigger.seq, free_s)
 
     def advance(self, now_s: float) -> list[Delivery]:
         self._run(now_s)
@@ -199,17 +205,21 @@ class PulseGenerator:
 
     def status(self, now_s: float) -> DeviceStatus:
         self._run(now_s)
+        if self._line.connected:
+            self._port.waiting(now_s)
+        elif not self._latched and not self._closed:
+            self._line.connect(now_s)
         stale = self.faults is not None and self.faults.active(FaultKind.STALE_STATUS, now_s)
         if stale and self._status is not None:
             return self._status
         idle = self._line.connected and not self._latched and not self._queue.waiting
-        if idle and not now_s - self._line.answered_s < GREETING_S:
+        if idle and now_s - self._line.answered_s >= GREETING_S:
             try:
                 self._line.greet(now_s)
             except DeviceError as error:
                 self._fail(error)
         self._status = DeviceStatus(
-            at_s=self._line.answered_s,
+            at_s=self._port.own_s(now_s),
             state=self._state(),
             fault=self._latched,
             readings=(Reading("isolator", self.settings.isolator_ua_per_v, "uA/V"),),
@@ -228,7 +238,20 @@ class PulseGenerator:
     def close(self) -> None:
         """Stop, and let the box go. May be called at any time, more than once."""
         self.disarm("closed", self._now_s)
+        self._closed = True
         self._line.close()
+
+    def _reach(self) -> None:
+        """Raise `DeviceError` where the box cannot be reached, or takes nothing."""
+        if self._line.connected:
+            self._line.reach(self._now_s)
+
+    def _why_not(self) -> Refusal | None:
+        """What speaks against any trigger."""
+        if self._disarmed:
+            return Refusal("disarmed", 0, 0, "s of lease", self._disarmed)
+        untaken = self._port.untaken()
+        return Refusal("locked", untaken, 0, "bytes not taken") if untaken else None
 
     def _program(self, programs: Sequence[StimProgram]) -> None:
         parameters = box_parameters(programs, self.capabilities.amplitude_step_ua)

@@ -35,6 +35,8 @@ class OutputBank:
         Outputs, from 0, triggered by the host; it counts from the next cycle on.
     stuck : bool
         A broken output: trains begin, and do not come back to rest by themselves.
+    held_from : int or None
+        The cycle from which that first kept an output on.
     """
 
     def __init__(self, parameters: BoxParameters) -> None:
@@ -44,6 +46,7 @@ class OutputBank:
         self.input_modes = parameters.input_modes
         self.scheduled: set[int] = set()
         self.stuck = False
+        self.held_from: int | None = None
         self._triggered: set[int] = set()
         self._levels = [False] * wire.N_INPUTS
         self._to_write: set[int] = set()
@@ -172,7 +175,10 @@ class OutputBank:
         for i in self._to_write:
             code, (since, was) = self.outputs[i].code, self._written[i]
             rests = code == self.outputs[i].parameters.resting_code
-            if code == was or (self.stuck and rests and not forced):
+            if code == was:
+                continue
+            if self.stuck and rests and not forced:
+                self.held_from = self.held_from or cycle
                 continue
             if was != wire.ZERO and since < cycle:
                 self._spells.append(Spell(since, cycle, i + 1, was))

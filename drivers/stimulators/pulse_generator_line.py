@@ -85,8 +85,9 @@ class BoxLine:
         return wire.unpack_file(content)
 
     def trigger(self, outputs: tuple[int, ...], at_s: float) -> None:
-        """Start trains. The box does not answer that."""
-        self.port.send(wire.soft_trigger(outputs), at_s)
+        """Start trains. The box does not answer that, so a handshake follows, which it does."""
+        start = wire.soft_trigger(outputs) + wire.packet(Op.HANDSHAKE)
+        self._ask(start, Op.TRIGGER, self._hello, at_s)
 
     def rest(self, at_s: float) -> None:
         """See a train off: no output stays on, and the box has heard all before this."""
@@ -113,11 +114,23 @@ class BoxLine:
         self._ask(wire.packet(Op.HANDSHAKE), Op.HANDSHAKE, self._hello, at_s)
 
     def quiet(self, at_s: float) -> None:
-        """Make sure that the line is there, and that nothing has come unasked."""
+        """Make sure that the line is there, and that nothing has come unasked or tripped."""
         waiting = self.port.waiting(at_s)
         if waiting:
             self.port.drain()
             raise _unasked(waiting)
+        tripped = self.port.tripped()
+        if tripped:
+            raise DeviceError(f"an isolator has opened its output: {tripped}; find out why, reset")
+
+    def reach(self, at_s: float) -> None:
+        """Make sure that the line is there, and that the box takes what it is sent."""
+        self.port.waiting(at_s)
+        untaken = self.port.untaken()
+        if untaken:
+            raise DeviceError(
+                f"the box has not taken {untaken} bytes it was sent: it is locked; {_WHAT_TO_DO}"
+            )
 
     def close(self) -> None:
         """Let the box go."""

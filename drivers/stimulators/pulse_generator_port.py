@@ -50,6 +50,18 @@ class Port(Protocol):
         """When the box can read a command, at the earliest."""
         ...
 
+    def untaken(self) -> int:
+        """Bytes that were handed over and the box has not taken."""
+        ...
+
+    def tripped(self) -> str:
+        """What an isolator has opened its output for, or "" where it has not, or cannot tell."""
+        ...
+
+    def own_s(self, now_s: float) -> float:
+        """The box's own time, where it tells one; else the host's."""
+        ...
+
     def emissions(self, now_s: float) -> list[Emission]: ...
 
     def close(self) -> None: ...
@@ -116,6 +128,20 @@ class SerialPort:
 
     def not_before_s(self) -> float:
         return float("-inf")
+
+    def untaken(self) -> int:
+        try:
+            return int(self._opened().out_waiting)
+        except FAILURES as error:
+            raise self._gone(error) from error
+
+    def tripped(self) -> str:
+        """A rig may have isolators that trip; no wire leads from them to here."""
+        return ""
+
+    def own_s(self, now_s: float) -> float:
+        """The box tells no time."""
+        return now_s
 
     def emissions(self, now_s: float) -> list[Emission]:  # noqa: ARG002
         """Nobody records what leaves a real box."""

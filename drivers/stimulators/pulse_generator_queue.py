@@ -65,7 +65,7 @@ class Queue:
         self,
         trigger: Trigger,
         programs: Mapping[int, Held],
-        disarmed: str,
+        against: Refusal | None,
         now_s: float,
         free_s: float,
     ) -> Running | Refusal:
@@ -75,8 +75,8 @@ class Queue:
         ----------
         trigger : Trigger
         programs : mapping of int to Held
-        disarmed : str
-            Why nothing may be triggered, or "".
+        against : Refusal or None
+            Why nothing may be triggered.
         now_s : float
         free_s : float
             When the box can read a command at the earliest.
@@ -85,8 +85,8 @@ class Queue:
         if trigger.seq <= self._last_seq:
             return Refusal("sequence", trigger.seq, self._last_seq + 1, "seq", where)
         self._last_seq = trigger.seq
-        if disarmed:
-            return Refusal("disarmed", 0, 0, "s of lease", f"{where}: {disarmed}")
+        if against is not None:
+            return replace(against, where=f"{where}: {against.where}" if against.where else where)
         held = programs.get(trigger.program_id)
         if held is None:
             slots = max(programs)

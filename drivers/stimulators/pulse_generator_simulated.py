@@ -16,7 +16,7 @@ from bci_core.events import Emission
 from drivers.stimulators import pulse_generator_bytes as wire
 from drivers.stimulators.device_clock import DeviceClock
 from drivers.stimulators.electrode import Electrode
-from drivers.stimulators.faults import LATE_ACK_S, OPEN_FACTOR, FaultKind, Faults
+from drivers.stimulators.faults import LATE_ACK_S, OPEN_FACTOR, WATCHDOG_S, FaultKind, Faults
 from drivers.stimulators.pulse_generator_bank import Spell
 from drivers.stimulators.pulse_generator_box import PulseGeneratorBox
 from drivers.stimulators.pulse_generator_bytes import Op
@@ -68,8 +68,10 @@ class SimulatedPort:
     def open(self, at_s: float) -> None:
         self.close()
         self.run(at_s)
-        if self._has(FaultKind.DISCONNECT):
-            raise DeviceError("the simulated pulse generator is disconnected")
+        self.box.bank.held_from = None
+        for kind in (FaultKind.DISCONNECT, FaultKind.STUCK_ON):
+            if self._has(kind):
+                raise DeviceError(f"the simulated pulse generator still has a fault: {kind}")
         self._box_end, host_end = os.openpty()
         self._cut = finalize(self, os.close, self._box_end)
         self._line = SerialPort(os.ttyname(host_end))
@@ -85,8 +87,7 @@ class SimulatedPort:
             received += self._from_host(len(data) - len(received))
         if self._has(FaultKind.LOCKED):
             received = wire.packet(Op.ABORT) * received.count(wire.packet(Op.ABORT))
-        late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
-        self._deliver(received, at_s + late_s)
+        self._deliver(received, at_s)
 
     def read(self, size: int, timeout_s: float) -> bytes:
         self._forward(self._now_s + timeout_s)
@@ -109,7 +110,20 @@ class SimulatedPort:
         return due_s
 
     def not_before_s(self) -> float:
-        return self._host_s(self._ran_to + 1)
+        late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
+        return max(self._host_s(self._ran_to + 1), self._now_s + late_s)
+
+    def untaken(self) -> int:
+        return self._opened().untaken() + self._has(FaultKind.LOCKED)
+
+    def tripped(self) -> str:
+        """Simulated isolators do tell; see `_collect`."""
+        return "" if self.box.bank.held_from is None else "an output has stayed on"
+
+    def own_s(self, now_s: float) -> float:
+        """The simulated box's time can be read, so that a drift of it shows."""
+        self.run(now_s)
+        return self._clock.own_s(now_s)
 
     def emissions(self, now_s: float) -> list[Emission]:
         self.run(now_s)
@@ -180,12 +194,17 @@ class SimulatedPort:
         self.box.run(self._ran_to)
         self._collect(self.box.bank.spells(self._ran_to, inf))
         for at, data in self.box.answers():
+            late_s = LATE_ACK_S if self._has(FaultKind.LATE_ACK) else 0.0
             if not self._has(FaultKind.DROP_ACK):
-                self._answers.append((self._host_s(at), data))
+                self._answers.append((self._host_s(at) + late_s, data))
 
     def _collect(self, spells: list[Spell]) -> None:
+        held, watchdog = self.box.bank.held_from, self._ticks.after(WATCHDOG_S)
+        opens = inf if held is None else held + watchdog  # the isolators', of all outputs
         for spell in spells:
-            onset_s, offset_s = self._host_s(spell.onset), self._host_s(spell.offset)
+            if spell.onset >= opens:
+                continue
+            onset_s, offset_s = self._host_s(spell.onset), self._host_s(min(spell.offset, opens))
             volts = (spell.code - wire.ZERO) * wire.VOLTS_A_CODE
             current_ua = volts * self._settings.isolator_ua_per_v
             lasted_us = (offset_s - onset_s) * 1e6
@@ -196,8 +215,8 @@ class SimulatedPort:
             signed_ua = mean_ua if current_ua > 0.0 else -mean_ua
             self._emissions.append(Emission(onset_s, offset_s, spell.output, signed_ua))
 
-    def _host_s(self, cycle: int) -> float:
-        return self._clock.host_s(self._ticks.seconds(cycle))
+    def _host_s(self, cycle: float) -> float:
+        return self._clock.host_s(self._ticks.seconds(int(cycle)))
 
     def _forward(self, until_s: float) -> None:
         """Put on the line what the box has sent by a time."""

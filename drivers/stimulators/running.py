@@ -116,6 +116,8 @@ class Running:
                 self._pulses += 1
                 continue
             self._net_uc = max(self._net_uc, abs(left_uc))
+            if not left_uc:
+                continue
             number = f"pulse {slot.index + 1}"
             if len(self._held.program.parts) > 1:
                 number += f" of train {slot.part + 1}"
