@@ -303,14 +303,14 @@ class PulseGenerator:
             try:
                 self._line.trigger(outputs, at_s)
             except DeviceError as error:
-                self._fail(error)
+                self._fail(error, at_s)
 
     def _see_off(self, at_s: float) -> None:
         """Bring the box to rest after a train, and hear that it is there."""
         try:
             self._line.rest(at_s)
         except DeviceError as error:
-            self._fail(error)
+            self._fail(error, at_s)
         else:
             self._ended.append(self._queue.finish())
 
@@ -322,11 +322,11 @@ class PulseGenerator:
             self._latched = str(error)
         self._ended += self._queue.drop(at, reason, known=not self._latched)
 
-    def _fail(self, error: DeviceError) -> None:
+    def _fail(self, error: DeviceError, at_s: float | None = None) -> None:
         """Latch a fault; what the box does is not known from here on."""
         self._latched = str(error)
         if self._line.connected:
-            self._line.stop_blindly(self._now_s)
+            self._line.stop_blindly(self._now_s if at_s is None else at_s)
         if not self._disarmed:
             self._disarmed = f"fault: {error}"
         self._ended += self._queue.drop(self._now, self._disarmed, known=False)

@@ -91,17 +91,11 @@ class BoxLine:
 
     def rest(self, at_s: float) -> None:
         """See a train off: no output stays on, and the box has heard all before this."""
-        self._ask(wire.packet(Op.ABORT) + wire.packet(Op.HANDSHAKE), Op.ABORT, self._hello, at_s)
+        self._halt(1, at_s)
 
     def stop(self, at_s: float) -> None:
         """Abort, twice: a train triggered in the cycle before an abort begins all the same."""
-        stray = self.port.waiting(at_s)
-        self.port.drain()  # whatever that was, the abort comes first
-        abort = wire.packet(Op.ABORT)
-        self.port.send(abort + abort + wire.packet(Op.HANDSHAKE), at_s)
-        self._expect(Op.ABORT, self._hello, self._answer_timeout_s, at_s)
-        if stray:
-            raise _unasked(stray)
+        self._halt(2, at_s)
 
     def stop_blindly(self, at_s: float) -> None:
         """Abort a box that may not listen; nothing is raised."""
@@ -119,9 +113,7 @@ class BoxLine:
         if waiting:
             self.port.drain()
             raise _unasked(waiting)
-        tripped = self.port.tripped()
-        if tripped:
-            raise DeviceError(f"an isolator has opened its output: {tripped}; find out why, reset")
+        self._not_tripped()
 
     def reach(self, at_s: float) -> None:
         """Make sure that the line is there, and that the box takes what it is sent."""
@@ -136,6 +128,20 @@ class BoxLine:
         """Let the box go."""
         self.connected = False
         self.port.close()
+
+    def _halt(self, aborts: int, at_s: float) -> None:
+        stray = self.port.waiting(at_s)
+        self.port.drain()  # whatever that was, the abort comes first
+        self.port.send(wire.packet(Op.ABORT) * aborts + wire.packet(Op.HANDSHAKE), at_s)
+        self._expect(Op.ABORT, self._hello, self._answer_timeout_s, at_s)
+        if stray:
+            raise _unasked(stray)
+        self._not_tripped()
+
+    def _not_tripped(self) -> None:
+        tripped = self.port.tripped()
+        if tripped:
+            raise DeviceError(f"an isolator has opened its output: {tripped}; find out why, reset")
 
     def _ask(self, packet: bytes, op: Op, expected: bytes, at_s: float) -> None:
         self.quiet(at_s)

@@ -77,7 +77,12 @@ def test_it_is_found_by_name_and_keeps_the_contract() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"isolator_ua_per_v": 1000.0, "max_amplitude_ua": 3000.0, "max_charge_per_phase_uc": 1.0},
+        {
+            "isolator_ua_per_v": 1000.0,
+            "max_amplitude_ua": 3000.0,
+            "max_charge_per_phase_uc": 1.0,
+            "electrode": {"access_kohm": 1.0, "double_layer_nf": 3000.0},
+        },
         {"min_lockout_s": 5.0, "max_lease_s": 0.5},
     ],
 )
@@ -338,6 +343,7 @@ def test_a_packet_that_somebody_left_half_sent_is_overcome() -> None:
 def test_bytes_nobody_asked_for_latch_it_and_a_reset_begins_anew() -> None:
     made = armed()
     made.trigger(at(1, 1.2), 1.0)
+    made.advance(1.201)
     port_of(made).babble(b"\x01", 1.205)
     delivery = one(made.advance(1.21))
     assert delivery.outcome is Outcome.UNKNOWN
