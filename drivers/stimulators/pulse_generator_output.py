@@ -151,7 +151,7 @@ class PulseOutput:
                 self._end_first(now)
             case Phase.BETWEEN:
                 self._begin_second(now)
-            case Phase.SECOND:
+            case _:
                 self._end_second(now)
 
     @property

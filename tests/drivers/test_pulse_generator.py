@@ -14,6 +14,8 @@ from bci_core.safety.read_back import require_same
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import check_stimulator
 from drivers.stimulators import pulse_generator_bytes as wire
+from drivers.stimulators import pulse_generator_simulated
+from drivers.stimulators.faults import Faults
 from drivers.stimulators.pulse_generator import PulseGenerator
 from drivers.stimulators.pulse_generator_bytes import FileDo, Op
 from drivers.stimulators.pulse_generator_programs import AT_REST
@@ -563,3 +565,22 @@ def test_a_trigger_that_leaves_no_time_is_refused() -> None:
     assert late.limit == "deadline"
     assert isnan(one(made.advance(1.1)).onset_s)
     assert made.trigger(Trigger(2, 1, nan, 2.0), 1.1).refusal is not None
+
+
+def test_a_port_of_ones_own_is_talked_to() -> None:
+    settings = PulseGeneratorSettings(**GAIN)
+    faults = Faults()
+    made = PulseGenerator(settings, SimulatedPort(settings, faults))
+    faults.switch("disconnect", True)
+    with pytest.raises(DeviceError, match="disconnect"):
+        made.load([PROGRAM])
+
+
+def test_a_line_that_is_not_open_or_stuck_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = SimulatedPort(PulseGeneratorSettings(**GAIN), Faults())
+    with pytest.raises(DeviceError, match="not open"):
+        port.send(b"\0", 0.0)
+    port.open(0.0)
+    monkeypatch.setattr(pulse_generator_simulated, "KERNEL_S", 0.0)
+    with pytest.raises(DeviceError, match="is stuck"):
+        port._from_host(1)

@@ -178,6 +178,15 @@ def test_custom_bursts() -> None:
     assert mono[:2] == [(0, 2, LOW), (6, 8, LOW)]
 
 
+def test_bursts_go_on_where_a_custom_train_is_chosen_without_the_rest() -> None:
+    # The firmware looks at its bursts anew only when it is told of another parameter.
+    box = box_with(replace(PULSES, biphasic=0, interpulse=1, burst=6, interburst=10, train=60))
+    box.receive(wire.program_one(14, 1, 1), 5)
+    box.receive(wire.custom_train(1, [1, 4], [LOW, HIGH]), 6)
+    box.receive(wire.soft_trigger((1,)), 10)
+    assert [s[:2] for s in spells(box, 200)] == [(13, 15), (16, 18)]
+
+
 @pytest.mark.parametrize("train", [0, 3])
 def test_bursts_of_a_train_that_there_is_not(train: int) -> None:
     odd = replace(PULSES, custom_train=train, custom_target=1, burst=12, interburst=9, train=50)

@@ -170,13 +170,14 @@ def test_every_call_on_a_port_whose_cable_is_out_says_so() -> None:
         port.open(0.0)
         port.send(wire.packet(wire.Op.HANDSHAKE), 0.0)
         assert port.read(5, 1.0) == wire.hello(21)
-        assert port.waiting(0.0) == 0
+        assert port.waiting(0.0) == port.untaken() == 0
         end.pull()
         for call in (
             lambda: port.send(b"\0", 0.0),
             lambda: port.read(1, 0.1),
             lambda: port.waiting(0.0),
             port.drain,
+            port.untaken,
         ):
             with pytest.raises(DeviceError, match="failed"):
                 call()
