@@ -429,6 +429,7 @@ def test_a_locked_box_is_sent_nothing_but_the_stop() -> None:
     assert refused is not None
     assert refused.refusal is not None
     assert refused.refusal.limit == "locked"
+    assert made.next_event_s() == 1.0  # a delivery to tell
     # One that was accepted before is not known to have begun.
     made = armed()
     made.trigger(at(1, 1.2), 1.0)

@@ -180,11 +180,11 @@ def test_custom_bursts() -> None:
 
 def test_bursts_go_on_where_a_custom_train_is_chosen_without_the_rest() -> None:
     # The firmware looks at its bursts anew only when it is told of another parameter.
-    box = box_with(replace(PULSES, biphasic=0, interpulse=1, burst=6, interburst=10, train=60))
+    box = box_with(replace(PULSES, biphasic=0, interpulse=1, burst=5, interburst=10, train=60))
     box.receive(wire.program_one(14, 1, 1), 5)
     box.receive(wire.custom_train(1, [1, 4], [LOW, HIGH]), 6)
     box.receive(wire.soft_trigger((1,)), 10)
-    assert [s[:2] for s in spells(box, 200)] == [(13, 15), (16, 18)]
+    assert [s[:2] for s in spells(box, 200)] == [(13, 15), (16, 17)]
 
 
 @pytest.mark.parametrize("train", [0, 3])
