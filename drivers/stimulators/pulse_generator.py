@@ -48,7 +48,7 @@ GREETING_S = 0.5
 
 
 class PulseGenerator:
-    """Satisfies `bci_core.contracts.Stimulator`.
+    """Satisfies `bci_core.contracts.Stimulator`. `load` and `status` open the port.
 
     Parameters
     ----------

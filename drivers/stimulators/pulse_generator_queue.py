@@ -5,12 +5,16 @@ The box has no timer of its own for this, no lockout and no deadline: the driver
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import inf, isfinite
+from math import ceil, inf, isfinite
 
 from bci_core.contracts import Capabilities
 from bci_core.events import Delivery, Outcome, Refusal, Trigger
 from drivers.stimulators.pulse_generator_programs import CommandedOutput
-from drivers.stimulators.pulse_generator_settings import TRIGGER_CYCLES, PulseGeneratorSettings
+from drivers.stimulators.pulse_generator_settings import (
+    CRYSTAL,
+    TRIGGER_CYCLES,
+    PulseGeneratorSettings,
+)
 from drivers.stimulators.running import Held, Running
 from drivers.stimulators.schedule import Schedule
 from drivers.stimulators.ticks import Ticks
@@ -111,7 +115,7 @@ class Queue:
     def due(self) -> float:
         """The tick at which the box has next to be told something; infinity if never."""
         if self.playing is not None:
-            return self.playing.end + self._usb
+            return self.playing.end + self._usb + self._slack(self.playing)
         if self._schedule.running:
             return self._schedule.running[0].onset - TRIGGER_CYCLES
         return inf
@@ -168,6 +172,15 @@ class Queue:
     def recovering(self, now: int) -> bool:
         """Whether the lockout after the last program lasts."""
         return self._schedule.recovering(now)
+
+    def _slack(self, playing: Running) -> int:
+        """Cycles by which a train may end later than reckoned, its way through USB aside.
+
+        An abort that came before its end would leave its last pulse unbalanced.
+        """
+        if self._settings.simulated:
+            return 0  # where its cycles begin is known, and its clock is the host's
+        return 1 + ceil(CRYSTAL * (playing.end - playing.onset))
 
     def _late_s(self, onset: int, trigger: Trigger) -> float:
         return self._ticks.seconds(onset + self._usb) - trigger.deadline_s

@@ -32,6 +32,9 @@ triggers in the next cycle, one because it writes its converter at the start of 
 QUEUE_CYCLES: Final = 10
 """What other commands may be ahead of a trigger, at most, one a cycle."""
 
+CRYSTAL: Final = 1e-4
+"""By which the clock of a real box may be off the host's; a common crystal is within half."""
+
 MUST_BE_STATED: Final = ("isolator_ua_per_v", "isolator_compliance_v", "usb_latency_ms")
 
 
@@ -103,11 +106,12 @@ class PulseGeneratorSettings(BaseModel):
             )
         if not self.simulated and self.faults:
             raise ValueError("faults can be planned for the simulated port only")
-        if self.min_lockout_s < self.usb_latency_ms * 1e-3 + 0.001:
+        least_s = self.usb_latency_ms * 1e-3 + CRYSTAL * self.max_lease_s + 0.001
+        if self.min_lockout_s < least_s:
             raise ValueError(
                 f"min_lockout_s of {self.min_lockout_s:g} s leaves no time to look after a train; "
-                f"with usb_latency_ms of {self.usb_latency_ms:g} ms it must be at least "
-                f"{self.usb_latency_ms * 1e-3 + 0.001:g} s"
+                f"with usb_latency_ms of {self.usb_latency_ms:g} ms and max_lease_s of "
+                f"{self.max_lease_s:g} s it must be at least {least_s:g} s"
             )
         if self.min_amplitude_ua > self.max_amplitude_ua:
             raise ValueError(
