@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -84,13 +84,12 @@ def _alone_with(function: Callable[..., Any]) -> Iterator[None]:
     Another process may well compile another function at the same time.
     """
     folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_folder())
-    try:
-        lock = (folder / f"{function.__module__}.{function.__qualname__}.lock").open("wb")
-    except OSError:  # nowhere to write: each process compiles for itself
-        yield
-        return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel gives it back, however a process ends
+    with ExitStack() as held:
+        # Where nothing can be written or locked, each process compiles for itself.
+        with suppress(OSError):
+            name = f"{function.__module__}.{function.__qualname__}.lock"
+            lock = held.enter_context((folder / name).open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
         yield
 
 
