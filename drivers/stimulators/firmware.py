@@ -120,9 +120,9 @@ class Firmware(ABC):
         """What of a delivery its host is told."""
         return delivery
 
+    @abstractmethod
     def readings(self) -> tuple[Reading, ...]:
         """What it tells of itself in its status."""
-        return ()
 
     # The contract.
 

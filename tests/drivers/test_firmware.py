@@ -145,6 +145,18 @@ def test_planned_faults_count_from_the_first_arming_and_pass() -> None:
     assert answers == ["", "locked", ""]
 
 
+def test_what_has_left_so_far_is_told_while_a_program_runs() -> None:
+    device = armed()
+    device.trigger(Trigger(1, 1, 0.1, 1.0), 0.0)
+    device.advance(0.1065)
+    so_far = device.emissions()
+    assert {e.channel for e in so_far} == {1, 2, 3}
+    assert max(e.offset_s for e in so_far) <= 0.1065
+    device.advance(0.5)
+    rest = device.emissions()
+    assert len(so_far) + len(rest) == 2 * (2 + 2 * 4 + 4)
+
+
 def test_a_lost_device_has_stopped_by_itself() -> None:
     device = armed(**fault("disconnect", after_s=0.1015))
     device.trigger(Trigger(1, 1, 0.1, 1.0), 0.0)
@@ -154,7 +166,7 @@ def test_a_lost_device_has_stopped_by_itself() -> None:
 
 
 def test_a_stuck_output_counts_what_it_gave_and_nobody_can_arm_until_reset() -> None:
-    device = armed(**fault("stuck_on"))
+    device = armed(replace(PATTERN, more=()), **fault("stuck_on"))
     device.trigger(Trigger(1, 1, 0.1, 1.0), 0.0)
     (delivery,) = device.advance(0.5)
     assert delivery.outcome is Outcome.ABORTED
