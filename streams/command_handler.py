@@ -1,12 +1,12 @@
 """The stimulator's end of the command path, without a socket: frames in, frames out."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from math import isfinite
 from typing import Any, Final
 
 from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
+from bci_core.control.plain import plain
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Acceptance
 from streams.command_frames import (
@@ -90,7 +90,7 @@ class CommandHandler:
         try:
             for delivery in self._stimulator.advance(now_s):
                 frames.append(delivery_frame(delivery))
-                told = {k: _finite(v) for k, v in asdict(delivery).items()}
+                told = {k: _finite(v) for k, v in plain(delivery).items()}
                 self._on_event("delivery", told)
         except DeviceError as failure:
             self._fail(failure, now_s)
