@@ -54,7 +54,8 @@ def test_any_cut_gives_the_same_detections(reference):
     channel = montage.derived[0 if reference == "bipolar" else 1]
 
     def run(cuts):
-        made = BandPower(BandPowerSettings(channel=channel, band_hz=(15, 25)), montage.info, 0.0)
+        asked = BandPowerSettings(channel=channel, band_hz=(15, 25), threshold_sd=1.0)
+        made = BandPower(asked, montage.info, 0.0)
         sensing = Sensing(made, INFO, MonitorSettings(), montage=montage)
         assert sensing.compiled is None
         found = []
@@ -63,7 +64,7 @@ def test_any_cut_gives_the_same_detections(reference):
         return found, made.state.tobytes()
 
     whole = run([])
-    assert len(whole[0]) >= 2
+    assert len(whole[0]) >= 1
     for seed in range(20):
         cuts = np.sort(np.random.default_rng(seed).choice(4000, 60, replace=False)).tolist()
         assert run(cuts) == whole
