@@ -46,7 +46,7 @@ def fit(
     positive: str,
     source: str,
     groups: ArrayLike | None = None,
-    held_out: float | ArrayLike = 0.25,
+    held_out: float | NDArray[np.bool_] = 0.25,
 ) -> ClassifierModel:
     """Fit, calibrate, and judge on the part kept aside.
 
@@ -64,7 +64,7 @@ def fit(
     groups : array-like, (n_events,), optional
         Lists or sessions. Whole groups are kept aside and cross-validated over, so that
         what a group has in common cannot be mistaken for what its labels have.
-    held_out : float or array-like, (n_events,)
+    held_out : float or ndarray of bool, (n_events,)
         Share of the events, or of the groups, kept aside: the last ones, in the order
         given. Or true for each event that is.
 
@@ -171,12 +171,13 @@ def _chain(penalty_c: float = 1.0) -> Any:
     return _sklearn("pipeline").make_pipeline(scaler, regression)
 
 
-def _trained(of_group: NDArray[np.intp], held_out: float | ArrayLike) -> NDArray[np.bool_]:
+def _trained(of_group: NDArray[np.intp], held_out: float | NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which events the model is fitted on."""
-    if np.ndim(held_out):
-        return ~np.asarray(held_out, dtype=bool)
+    if isinstance(held_out, np.ndarray):
+        return ~held_out
     n_groups = int(of_group.max()) + 1
-    return of_group < n_groups - max(1, round(float(held_out) * n_groups))  # type: ignore[arg-type] # one number
+    trained: NDArray[np.bool_] = of_group < n_groups - max(1, round(held_out * n_groups))
+    return trained
 
 
 def _sklearn(part: str) -> Any:
@@ -201,7 +202,7 @@ def _require_data(
     y: NDArray[np.bool_],
     of_group: NDArray[np.intp],
     n_features: int,
-    held_out: float | ArrayLike,
+    held_out: float | NDArray[np.bool_],
 ) -> None:
     mistakes = []
     if x.shape != (len(y), n_features):
@@ -213,10 +214,13 @@ def _require_data(
         mistakes.append("rows have values that are not finite; leave those events out")
     if len(of_group) != len(y):
         mistakes.append(f"{len(of_group)} groups for {len(y)} labels")
-    if np.ndim(held_out):
-        if np.shape(held_out) != y.shape:
-            mistakes.append(f"held_out is {np.shape(held_out)} for {len(y)} labels")
-    elif not 0.0 < float(held_out) < 1.0:  # type: ignore[arg-type] # one number
+    if isinstance(held_out, np.ndarray):
+        if held_out.shape != y.shape or held_out.dtype != np.bool_:
+            mistakes.append(
+                f"held_out is {held_out.shape} of {held_out.dtype} for {len(y)} labels; it is "
+                "true or false for each"
+            )
+    elif not 0.0 < held_out < 1.0:
         mistakes.append(f"held_out is {held_out:g}; it is a share, between 0 and 1")
     if not mistakes and int(of_group.max(initial=0)) < MIN_FOLDS:
         mistakes.append(

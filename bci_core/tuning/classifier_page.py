@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 from bokeh.embed import components
-from bokeh.models import BoxAnnotation
+from bokeh.models.annotations import BoxAnnotation
 from markupsafe import Markup
 
 from bci_core.report.figures.style import (
