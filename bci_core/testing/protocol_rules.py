@@ -144,6 +144,7 @@ def deadlines_are_finite(make: Make, decisions: Sequence[Decision]) -> None:
 
 def what_does_not_act_asks_for_nothing(make: Make, decisions: Sequence[Decision]) -> None:
     """A refused or noted decision, and the end of an event, ask for nothing."""
+    protocol = make()
     for decision in decisions:
         end = replace(decision.detection, kind=EventKind.END)
         for idle in (
@@ -152,7 +153,7 @@ def what_does_not_act_asks_for_nothing(make: Make, decisions: Sequence[Decision]
             replace(decision, detection=end, verdict=Verdict.NOTED),
             replace(decision, detection=end, verdict=Verdict.STIM),
         ):
-            asked = make().plan(idle, 1)
+            asked = protocol.plan(idle, 1)
             kind = idle.detection.kind
             require(not asked, f"verdict {idle.verdict} at an {kind}: asks for {asked}")
 

@@ -31,9 +31,11 @@ SECTIONS: dict[str, dict[str, Any]] = {
 DECISIONS = trial_decisions()
 
 
+PARTS = {name: registry.load("protocol", name) for name in SECTIONS}
+
+
 def make(name: str) -> StimProtocol:
-    part = registry.load("protocol", name)
-    made: StimProtocol = part(part.Settings.model_validate(SECTIONS[name]))
+    made: StimProtocol = PARTS[name](PARTS[name].Settings.model_validate(SECTIONS[name]))
     return made
 
 
