@@ -5,7 +5,6 @@ from math import inf, isfinite
 from bci_core.events import Decision, Trigger, Verdict
 from bci_core.safety.limits import at_least
 
-
 ONLY = 1
 """Slot of a protocol that has one program."""
 
