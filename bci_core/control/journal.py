@@ -183,13 +183,14 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
     decision = act.decision
     told = plain(decision.detection) | plain(decision.situation)
     told |= {"verdict": str(decision.verdict), "reason": decision.reason}
-    told |= {"seq": 0, "refusal": None}
+    told |= {"seq": 0, "program_id": 0, "refusal": None}
     if not act.triggers:
         return [finite_or_null(told)]
     rows = []
     for trigger, answer in act.triggers:
         refusal = plain(answer) if isinstance(answer, Refusal) else None
-        rows.append(finite_or_null(told | {"seq": trigger.seq, "refusal": refusal}))
+        asked = {"seq": trigger.seq, "program_id": trigger.program_id, "refusal": refusal}
+        rows.append(finite_or_null(told | asked))
     return rows
 
 
