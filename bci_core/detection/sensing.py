@@ -24,6 +24,7 @@ class Sensing:
         Its kernel, if it has one, is run by the inlet without the interpreter.
     info : StreamInfo
     settings : MonitorSettings
+        Without a guard, a detector that says `reads_counts` is not watched for flat channels.
     guard : Detector, optional
         Sees the same samples; what it finds is kept apart, in `alarms`.
     blanking : BlankingSettings, optional
@@ -34,6 +35,8 @@ class Sensing:
     ----------
     compiled, compiled_guard : CompiledDetector or None
         Detector and guard, when both have a kernel; else both None.
+    monitor_settings : MonitorSettings
+        As they came to be used.
     flags : ndarray, (MAX_ROWS,), uint8
         Where the hot path leaves the monitor's flags.
     alarms : list of Detection
@@ -58,6 +61,9 @@ class Sensing:
         self.compiled = self.compiled_guard = None
         if isinstance(detector, CompiledDetector) and isinstance(self.guard, CompiledDetector):
             self.compiled, self.compiled_guard = detector, self.guard
+        if guard is None and getattr(detector, "reads_counts", False):
+            settings = settings.model_copy(update={"watch_flat": False})
+        self.monitor_settings = settings
         if blanking is not None and getattr(detector, "predicts_blanks", False):
             blanking = blanking.model_copy(update={"fill": "hold"})
         watched = tuple(dict.fromkeys((*detector.channels, *self.guard.channels)))
