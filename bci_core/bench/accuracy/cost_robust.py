@@ -69,7 +69,7 @@ class OneRobustBaseline:
         """In standard deviations; 0 where there is nothing to compare with."""
         if self._count < self._learning:
             return 0.0
-        return (value - self._level) / max(SD_PER_MAD * self._mad, self._floor)
+        return float((value - self._level) / max(SD_PER_MAD * self._mad, self._floor))
 
     def follow(self, value: float) -> None:
         """Take one value in."""
