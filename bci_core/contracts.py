@@ -102,7 +102,8 @@ class Detector(Protocol):
     It may also have ``outputs``, labels of what it knows at every sample, with ``output()``
     that gives their values after the last one (both are published and recorded), and
     ``predicts_blanks = True``, when it goes on by itself where `Chunk.flags` say blank and
-    wants no bridge after that.
+    wants no bridge after that, and ``reads_counts = True``, when a channel may be silent and
+    is not at fault.
     """
 
     Settings: ClassVar[type[BaseModel]]

@@ -25,6 +25,7 @@ class Sensing:
         Its kernel, if it has one, is run by the inlet without the interpreter.
     info : StreamInfo
     settings : MonitorSettings
+        Without a guard, a detector that says `reads_counts` is not watched for flat channels.
     guard : Detector, optional
         Sees the same samples; what it finds is kept apart, in `alarms`.
     blanking : BlankingSettings, optional
@@ -38,6 +39,8 @@ class Sensing:
     ----------
     compiled, compiled_guard : CompiledDetector or None
         Detector and guard, when both have a kernel and nothing is derived; else both None.
+    monitor_settings : MonitorSettings
+        As they came to be used.
     flags : ndarray, (MAX_ROWS,), uint8
         Where the hot path leaves the monitor's flags.
     alarms : list of Detection
@@ -67,6 +70,9 @@ class Sensing:
             and isinstance(self.guard, CompiledDetector)
         ):
             self.compiled, self.compiled_guard = detector, self.guard
+        if guard is None and getattr(detector, "reads_counts", False):
+            settings = settings.model_copy(update={"watch_flat": False})
+        self.monitor_settings = settings
         if blanking is not None and getattr(detector, "predicts_blanks", False):
             blanking = blanking.model_copy(update={"fill": "hold"})
         watched = tuple(dict.fromkeys((*detector.channels, *self.guard.channels)))

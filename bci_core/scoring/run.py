@@ -71,7 +71,7 @@ def run_detector(
         detections=tuple(
             replace(d, sample_index=d.sample_index + stretch.first_row) for d in found
         ),
-        flags=monitor_flags(stretch, detector.channels, monitor)[0],
+        flags=monitor_flags(stretch, detector.channels, sensing.monitor_settings)[0],
         counts=sensing.counts(),
     )
 
