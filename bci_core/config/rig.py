@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bci_core.control.policy import PolicySettings
 from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor_settings import MonitorSettings
-from bci_core.safety.arming import ArmingSettings
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetySettings
 
 

@@ -70,6 +70,7 @@ class SafetyGate:
         self._labels = [label(program) for program in programs]
         self._limits = program_limits(envelope)
         self._ahead_s = envelope.ahead_s
+        self._lockout_s = envelope.lockout_s
         self._shortfall = envelope.net_charge_fraction
         self._history = TrainHistory(envelope, programs)
         self._link = link
@@ -105,6 +106,8 @@ class SafetyGate:
         )
         if refusal is not None:
             return refusal
+        end_s = start_s + self._programs[index].duration_s
+        self._arming.sent(trigger.seq, start_s, end_s, self._lockout_s, now_s)
         self._history.add(index, start_s)
         self._last_seq = trigger.seq
         self._unreported[trigger.seq] = trigger
@@ -123,6 +126,7 @@ class SafetyGate:
         str
             The difference, or "".
         """
+        self._arming.ended(delivery.seq, delivery.offset_s, self._arming.clock_s)
         trigger = self._unreported.pop(delivery.seq, None)
         if trigger is None:
             difference = "never sent, or reported before"

@@ -15,7 +15,8 @@ from bci_core.control.journal import Journal, Row
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError
 from bci_core.events import Delivery, Detection, EventKind, Situation
-from bci_core.safety.arming import Arming, ArmingState
+from bci_core.safety.arming import Arming
+from bci_core.safety.transition import transition_event
 from bci_core.session import build
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class LiveLoop:
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
         wired = build.wire(rig, link, self.arming, self._offset_s)
         self._loop, self._gate = wired.loop, wired.gate
+        self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
+        self.arming.configure(clock.now_s())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
         path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
@@ -180,6 +183,7 @@ class LiveLoop:
         except LinkError as error:
             # A device that has lost us has disarmed itself.
             self._emit("fault", {"node": "loop", "what": str(error)})
+            self.arming.disconnect(self._clock.now_s())
 
     @property
     def disarmed(self) -> str:
@@ -214,7 +218,7 @@ class LiveLoop:
             now_s = self._clock.now_s()
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
-                self.arming.latch(reason, now_s)
+                self.arming.latch(reason, now_s, guard=True)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
@@ -250,8 +254,8 @@ def guard_name(rig: Rig) -> str:
 
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
     """Ledger rows of what the arming has been through since the last call."""
-    event = {ArmingState.ARMED: "armed", ArmingState.DISARMED: "disarmed"}
-    return [(event.get(t.after, "latched"), asdict(t)) for t in arming.drain()]
+    told = ((transition_event(t), asdict(t)) for t in arming.drain())
+    return [(event, data) for event, data in told if event]
 
 
 def stream_row(info: StreamInfo, name: str) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from bci_core.events import Acceptance, Delivery, Detection, Situation, Trigger
 from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
-from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
@@ -81,6 +82,9 @@ class RecordedArming(Arming):
 
     def check(self, now_s: float) -> str:  # noqa: ARG002 - the answer is on record
         return self.disarmed
+
+    def sent(self, *_train: float) -> None:
+        """The trains are on record, and so is what they led to."""
 
 
 class RecordedLink:

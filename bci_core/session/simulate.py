@@ -97,7 +97,9 @@ class _Simulation:
         self._link = DirectLink(build.stimulator(rig), clock)
         self._arming = Arming(rig.arming)
         self._wired = build.wire(rig, self._link, self._arming)
+        self._arming.connect(clock.now_s())
         capabilities = self._link.load(self._wired.protocol.programs())
+        self._arming.configure(clock.now_s())
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
@@ -215,7 +217,7 @@ class _Simulation:
         guard = guard_name(self._rig)
         for alarm in self._sensing.alarms:
             if alarm.kind is EventKind.ONSET:
-                self._arming.latch(f"guard:{guard}", now_s)
+                self._arming.latch(f"guard:{guard}", now_s, guard=True)
                 self._link.disarm(f"guard:{guard}")
             self._journal.note_guard(alarm, guard, now_s)
 

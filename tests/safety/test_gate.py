@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bci_core.errors import LinkError, SafetyError
-from bci_core.events import Delivery, Outcome, Refusal, Trigger
-from bci_core.safety.arming import Arming, ArmingSettings, ArmingState
+from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate, Sent
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
@@ -43,6 +44,8 @@ class Bench:
         )
         self.link = SentTriggers()
         self.arming = Arming(ArmingSettings())
+        self.arming.connect(0.0)
+        self.arming.configure(0.0)
         self.gate = SafetyGate(
             SafetyEnvelope.from_settings(section), programs, self.link, self.arming
         )
@@ -51,7 +54,7 @@ class Bench:
     def arm(self, now_s: float) -> None:
         self.arming.heartbeat(now_s)
         self.arming.samples(now_s)
-        if self.arming.state is not ArmingState.ARMED:
+        if self.arming.check(now_s):
             self.arming.arm(5.0, "operator", now_s)
 
     def fire(self, now_s: float, program_id: int = 1, **changes: Any) -> Sent | Refusal:
@@ -303,7 +306,7 @@ def test_current_after_a_disarm_latches() -> None:
     bench.arming.check(10.5)
     assert bench.gate.note(delivered()) == "trigger 1: current at 10.4002 s, while disarmed"
     fault = bench.arming.drain()[-1]
-    assert (fault.at_s, fault.after) == (10.5, ArmingState.LATCHED)
+    assert (fault.at_s, fault.after) == (10.5, ArmingState.FAULT_LATCHED)
 
 
 def test_a_device_that_stopped_in_time_is_not_at_fault() -> None:
@@ -312,7 +315,7 @@ def test_a_device_that_stopped_in_time_is_not_at_fault() -> None:
     bench.arming.disarm("pause", 10.1)
     stopped = delivered(outcome=Outcome.ABORTED, n_pulses=2, charge_uc=0.2, offset_s=10.11)
     assert bench.gate.note(stopped) == ""
-    assert bench.arming.state is ArmingState.DISARMED
+    assert bench.arming.state is ArmingState.CONFIGURED
 
 
 def test_a_device_that_does_not_report_latches() -> None:
