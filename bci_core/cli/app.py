@@ -13,6 +13,7 @@ from bci_core.cli import (
     learn,
     look,
     node,
+    people,
     records,
     replay,
     run,
@@ -32,9 +33,10 @@ app = typer.Typer(
 )
 bench.app.command(cls=bench.BareJson)(bench_arming.arming)
 app.add_typer(bench.app, name="bench")
+app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

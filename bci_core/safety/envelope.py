@@ -43,6 +43,9 @@ class SafetySettings(BaseModel):
         Geometric area of one electrode: 0.002 to 0.5 cm2, or below for a microelectrode.
     override_reason, overridden_by : str
         Why a limit is looser than its default, and who answers for it.
+    require_approvals : bool
+        Two people's keys for looser limits (``bci approve``) on a simulated stimulator, too. A
+        real one needs them always.
     amplitude_ua : float
         Of the larger phase, on one electrode.
     total_current_ua : float
@@ -77,6 +80,7 @@ class SafetySettings(BaseModel):
     electrode_area_cm2: _Amount
     override_reason: _Words | None = None
     overridden_by: _Words | None = None
+    require_approvals: bool = False
 
     amplitude_ua: _Amount | None = None
     total_current_ua: _Amount | None = None

@@ -10,6 +10,8 @@ from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
+from bci_core.people.approvals import limits_statement
+from bci_core.people.keyring import Person
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
@@ -58,7 +60,7 @@ def run_session(
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text)
+    ledger = open_session(folder, rig, clock, lsl_text, build.approvals(rig, source))
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
@@ -67,7 +69,13 @@ def run_session(
     return Finished(folder, supervisor.run(), finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
+def open_session(
+    folder: SessionFolder,
+    rig: Rig,
+    clock: Clock,
+    lsl_text: str = "",
+    approved_by: Sequence[Person] = (),
+) -> Ledger:
     """Write down what is settled before anything starts: rig, origins, limits.
 
     Parameters
@@ -77,6 +85,8 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
+    approved_by : sequence of Person
+        Whose keys stand under limits that are looser than their class.
 
     Raises
     ------
@@ -108,6 +118,9 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
+    for person in approved_by:
+        signer = {"by": person.name, "role": person.role, "key": person.fingerprint}
+        ledger.append("safety.approval", "supervisor", limits_statement(rig) | signer)
     ledger.sync()
     return ledger
 

@@ -57,7 +57,7 @@ def simulate_session(
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock)
+    ledger = open_session(folder, rig, clock, approved_by=build.approvals(rig, source))
     _Simulation(rig, folder, ledger, amplifier, clock, progress).run(duration_s)
     return folder, finish(folder, progress)
 
