@@ -10,6 +10,7 @@ from bci_core.cli import (
     bench,
     bench_arming,
     calibrate,
+    driver,
     learn,
     look,
     node,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 bench.app.command(cls=bench.BareJson)(bench_arming.arming)
 app.add_typer(bench.app, name="bench")
+app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")

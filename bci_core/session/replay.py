@@ -16,7 +16,15 @@ from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
-from bci_core.events import Acceptance, Delivery, Detection, Situation, Trigger
+from bci_core.events import (
+    Acceptance,
+    Delivery,
+    Detection,
+    DeviceStatus,
+    Impedance,
+    Situation,
+    Trigger,
+)
 from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
@@ -109,8 +117,16 @@ class RecordedLink:
 
     def disarm(self, _reason: str) -> None: ...
 
+    def reset(self) -> None: ...
+
     def disarmed_reason(self) -> str:
         return ""
+
+    def poll_status(self) -> DeviceStatus | None:
+        return None
+
+    def impedance(self, _electrodes: Sequence[int]) -> tuple[Impedance, ...]:
+        return ()
 
     def close(self) -> None: ...
 
