@@ -14,6 +14,7 @@ from bci_core.cli import (
     learn,
     look,
     node,
+    orders,
     people,
     records,
     replay,
@@ -38,7 +39,7 @@ app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, people, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, orders, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

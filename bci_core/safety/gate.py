@@ -68,11 +68,8 @@ class SafetyGate:
         self._programs = tuple(programs)
         self._index = {program.program_id: i for i, program in enumerate(programs)}
         self._labels = [label(program) for program in programs]
-        self._limits = program_limits(envelope)
-        self._ahead_s = envelope.ahead_s
-        self._lockout_s = envelope.lockout_s
-        self._shortfall = envelope.net_charge_fraction
         self._history = TrainHistory(envelope, programs)
+        self._use(envelope)
         self._link = link
         self._arming = arming
         self._last_seq = 0
@@ -117,6 +114,23 @@ class SafetyGate:
             self._arming.disarm("link", now_s)
             raise
         return Sent(trigger.seq, sent_s)
+
+    def tighten(self, **limits: float) -> None:
+        """Make limits tighter from here on. Programs that pass them now are refused.
+
+        Raises
+        ------
+        SafetyError
+            As `SafetyEnvelope.tightened`; nothing has changed.
+        """
+        self._use(self._envelope.tightened(**limits))
+
+    def _use(self, envelope: SafetyEnvelope) -> None:
+        self._envelope = self._history.envelope = envelope
+        self._limits = program_limits(envelope)
+        self._ahead_s = envelope.ahead_s
+        self._lockout_s = envelope.lockout_s
+        self._shortfall = envelope.net_charge_fraction
 
     def note(self, delivery: Delivery) -> str:
         """Compare what the device reports with what it was asked; latch when they differ.

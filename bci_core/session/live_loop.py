@@ -1,6 +1,7 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,9 @@ from bci_core.config.rig import Rig
 from bci_core.control.blanking import Blanking
 from bci_core.control.journal import Journal, Row
 from bci_core.control.publishing import Publishing
-from bci_core.errors import BciError, LinkError, RunError
+from bci_core.errors import BciError, LinkError, RunError, SafetyError
 from bci_core.events import Delivery, Detection, EventKind, Situation
+from bci_core.people.keyring import Role
 from bci_core.safety.arming import Arming
 from bci_core.safety.transition import transition_event
 from bci_core.session import build
@@ -161,7 +163,7 @@ class LiveLoop:
     def arm(self, actor: str) -> str:
         """Arm gate and device; why not, or ""."""
         try:
-            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s())
+            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s(), Role.OPERATOR)
             self._link.arm(self.rig.session.device_lease_s)
         except BciError as error:
             self.arming.disarm("not_armed", self._clock.now_s())
@@ -184,6 +186,30 @@ class LiveLoop:
             # A device that has lost us has disarmed itself.
             self._emit("fault", {"node": "loop", "what": str(error)})
             self.arming.disconnect(self._clock.now_s())
+
+    def reset(self, actor: str, role: str) -> str:
+        """Clear what is latched, in device and session; why not, or "". Nothing is armed."""
+        try:
+            # First whether the session may be: a device that is reset cannot be latched again.
+            self.arming.copy().reset(actor, self._clock.now_s(), role)
+            with suppress(SafetyError):  # It may have latched nothing.
+                self._link.reset()
+            self.arming.reset(actor, self._clock.now_s(), role)
+        except BciError as error:
+            return str(error)
+        finally:
+            self._tell_transitions()
+        self._disarmed = "reset"
+        return ""
+
+    def tighten(self, limits: Mapping[str, float]) -> str:
+        """Make limits tighter; why not, or ""."""
+        try:
+            self._gate.tighten(**limits)
+        except SafetyError as error:
+            return str(error)
+        self._emit("tightened", {"limits": dict(limits), "at_s": self._clock.now_s()})
+        return ""
 
     @property
     def disarmed(self) -> str:

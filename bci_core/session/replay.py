@@ -187,6 +187,7 @@ class _Replay:
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
         self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+        self._tightened = deque(tightenings(ledger))
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
         """The first difference, or ""."""
@@ -227,6 +228,8 @@ class _Replay:
         for detection in found:
             if self.made >= len(self.decisions):
                 return self._unrecorded(detection, "detected")
+            while self._tightened and self._tightened[0][0] <= self.made:
+                self._loop.gate.tighten(**self._tightened.popleft()[1])
             was = self.decisions[self.made]
             self._arming.disarmed = was["disarmed"]
             situation = Situation(
@@ -244,6 +247,17 @@ class _Replay:
         if not self.complete:
             return BEYOND
         return f"sample {detection.sample_index}: {how} in the replay, not in the session"
+
+
+def tightenings(ledger: Sequence[LedgerRow]) -> list[tuple[int, dict[str, float]]]:
+    """Limits that were made tighter, each with the number of decisions before it."""
+    found = []
+    decisions = 0
+    for row in ledger:
+        decisions += row.event == "decision"
+        if row.event == "tightened":
+            found.append((decisions, row.data["limits"]))
+    return found
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:

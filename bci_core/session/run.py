@@ -1,7 +1,8 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ class Finished:
     summary: dict[str, Any]
 
 
+StopKey = Callable[[Callable[[], None]], AbstractContextManager[Any]]
+
+
+def no_key(_pressed: Callable[[], None]) -> AbstractContextManager[Any]:
+    """For a session without a terminal."""
+    return nullcontext()
+
+
 def run_session(
     rig: Rig,
     source: str,
@@ -49,8 +58,12 @@ def run_session(
     progress: Progress,
     duration_s: float,
     waiting: Sequence[WaitingNode] = (),
+    operator: str = "operator",
+    stop_key: StopKey = no_key,
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
+
+    `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
 
     Raises
     ------
@@ -64,9 +77,11 @@ def run_session(
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
-        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs
+        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs, operator
     )
-    return Finished(folder, supervisor.run(), finish(folder, progress))
+    with stop_key(supervisor.press_stop):
+        ending = supervisor.run()
+    return Finished(folder, ending, finish(folder, progress))
 
 
 def open_session(

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,13 +17,14 @@ from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
 from bci_core.record.ledger import Ledger
 from bci_core.session.channel import Message
+from bci_core.session.desk import OrderDesk
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess, WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.rearming import PASSING, Rearming
-from bci_core.session.stop import STOP_SIGNALS
+from bci_core.session.stop import StopRequest
 from bci_core.session.watch import Watch
 
 READY_S = 60.0
@@ -58,6 +58,8 @@ class Supervisor:
         Nodes that have been started already, and will be told what they are.
     outputs : sequence of str
         Labels of what the detector publishes at every sample.
+    operator : str
+        Who runs it.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Supervisor:
         duration_s: float,
         waiting: Sequence[WaitingNode] = (),
         outputs: Sequence[str] = (),
+        operator: str = "operator",
     ) -> None:
         self._rig = rig
         self._info = info
@@ -85,7 +88,9 @@ class Supervisor:
         self._nodes = Nodes(folder, self._id, ledger, clock, self._heard, waiting)
         self._recorder: Any = None
         self._watch: Watch | None = None
-        self._signal = 0
+        self._operator = operator
+        self._stop = StopRequest()
+        self._desk = OrderDesk(rig, folder, self._nodes, clock, operator)
         self._ending: Ending | None = None
         self._told_failure = False
         self._armed_s = nan
@@ -95,20 +100,23 @@ class Supervisor:
 
     def run(self) -> Ending:
         """From nothing to closed files. What goes wrong in a run is in the answer."""
-        before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        self._stop.listen()
         try:
             self._start()
             self._serve()
         except _Stopped:
-            if self._signal:
-                self._end_as_signalled()
+            self._end_as_asked()
         except BciError as error:
             self._fail(str(error))
         finally:
             self._finish()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._stop.leave()
         return self._ending or Ending("failed", "ended without a reason", 1)
+
+    def press_stop(self) -> None:
+        """The key in the terminal: no current from here on. Any thread may press it."""
+        stimulator = self._nodes.get("stimulator")
+        self._stop.press(None if stimulator is None else stimulator.pid)
 
     def _start(self) -> None:
         """Bring everything up, side by side where it can be, and arm."""
@@ -121,6 +129,7 @@ class Supervisor:
         self._nodes.spawn("stimulator", str(keys / "server.json"))
         self._nodes.spawn("loop", *self._outputs)
         self._folder.mark_running(os.getpid(), self._nodes["stimulator"].pid)
+        self._desk.box.open()
         source_id = self._info.source_id if published else self._wait("amplifier")["source_id"]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
@@ -164,10 +173,10 @@ class Supervisor:
         while self._ending is None:
             self._nodes.pump()
             now_s = self._clock.now_s()
-            if self._signal:
-                self._end_as_signalled()
-            elif now_s >= self._armed_s + self._duration_s:
-                self._end("completed", f"ran for {self._duration_s:g} s", 0)
+            self._end_as_asked()
+            if now_s >= self._armed_s + self._duration_s:
+                self._end_of_time()
+            self._serve_orders()
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             memory = self._watch.look()
@@ -194,6 +203,7 @@ class Supervisor:
                 self._fail(str(error))
             self._tell_failure()
         self._forget_keys()
+        self._desk.box.close()
         self._folder.mark_ended()
 
     def _stop_loop(self) -> None:
@@ -268,10 +278,21 @@ class Supervisor:
         with suppress(LedgerError):
             self._ledger.append("fault", "supervisor", {"what": reason})
 
-    def _end_as_signalled(self) -> None:
-        name = signal.Signals(self._signal).name
-        by = "Ctrl-C" if name == "SIGINT" else f"{name} (bci stop, or the system)"
-        self._end("stopped", f"by {by}", 128 + self._signal)
+    def _end_as_asked(self) -> None:
+        if self._stop:
+            asked = self._stop.ending()
+            self._end(asked.status, asked.reason, asked.exit_status)
+
+    def _end_of_time(self) -> None:
+        if self._desk.latched:
+            self._fail(f"latched: {self._desk.latched}, and not reset")
+        self._end("completed", f"ran for {self._duration_s:g} s", 0)
+
+    def _serve_orders(self) -> None:
+        self._desk.serve()
+        overdue = self._desk.overdue()
+        if overdue:
+            self._fail(overdue)
 
     def _is_armed(self) -> bool:
         self._arm_again_if_due()
@@ -283,14 +304,20 @@ class Supervisor:
 
     def _arm(self) -> None:
         self._nodes.log("arm.intent", {"lease_s": self._rig.arming.lease_s}, durable=True)
-        self._nodes["loop"].send({"do": "arm", "actor": "operator"})
+        self._nodes["loop"].send({"do": "arm", "actor": self._operator})
 
     def _heard(self, node: NodeProcess, message: Message) -> None:
         match message["event"]:
             case "row" if message["name"] == "armed":
                 self._on_armed()
-            case "row" if message["name"] in ("disarmed", "latched"):
+            case "row" if message["name"] == "disarmed":
                 self._on_disarmed(message["data"])
+            case "row" if message["name"] == "latched":
+                self._on_latched(message["data"])
+            case "row" if message["name"] == "reset":
+                self._on_reset(message["data"])
+            case "ordered":
+                self._desk.heard(message["why"])
             case "row" if message["name"] == "emergency_stop":
                 self._end("stopped", "by the emergency stop", 143)
             case "arm_refused":
@@ -310,7 +337,7 @@ class Supervisor:
 
     def _on_disarmed(self, change: Mapping[str, Any]) -> None:
         reason = change["reason"]
-        if self._ending is not None or self._signal or not isfinite(self._armed_s):
+        if self._ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told = f"disarmed: {change['detail'] or reason}"
         self._progress.say(told)
@@ -320,6 +347,24 @@ class Supervisor:
             reason in PASSING and self._rearming.disarmed(self._clock.now_s())
         ):
             self._fail(told)
+
+    def _on_latched(self, change: Mapping[str, Any]) -> None:
+        if self._ending is not None or self._stop or not isfinite(self._armed_s):
+            return
+        told = f"latched: {change['detail'] or change['reason']}"
+        if not self._desk.latch(change):
+            self._progress.say(told)
+            self._fail(told)
+            return
+        self._progress.say(
+            f"{told}; nothing stimulates until somebody else than {self._operator} resets it: "
+            f"bci reset {self._folder.path}"
+        )
+
+    def _on_reset(self, change: Mapping[str, Any]) -> None:
+        self._desk.reset()
+        self._rearming.ordered(self._clock.now_s())
+        self._progress.say(f"reset by {change['actor']}; arming again")
 
     def _on_refused(self, why: str) -> None:
         was_armed = isfinite(self._armed_s)
@@ -346,7 +391,7 @@ class Supervisor:
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         def holds_or_stopped() -> bool:
-            if self._signal or self._ending is not None:
+            if self._stop or self._ending is not None:
                 raise _Stopped
             return condition()
 
@@ -355,6 +400,3 @@ class Supervisor:
     def _forget_keys(self) -> None:
         """They have done their work; a session's folder is kept and copied."""
         shutil.rmtree(self._keys, ignore_errors=True)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        self._signal = number
