@@ -419,3 +419,38 @@ def test_sham_changes_no_answer(asked: list[tuple[float, float, int, int, bool]]
     triggers = asked_triggers(asked)
     unblinded = [(now_s, replace(trigger, sham=False)) for now_s, trigger in triggers]
     assert [str(answer) for answer in answers(triggers)] == [str(a) for a in answers(unblinded)]
+
+
+def test_limits_made_tighter_hold_from_the_next_trigger_on() -> None:
+    bench = Bench()
+    assert isinstance(bench.fire(10.0), Sent)
+    bench.gate.tighten(lockout_s=3.0, amplitude_ua=1000.0)
+    assert bench.refused(12.0).startswith("lockout: 1.59")
+    assert isinstance(bench.fire(13.5), Sent)
+    bench.gate.tighten(amplitude_ua=999.0)
+    assert bench.refused(20.0).startswith("amplitude: 1000 uA, limit 999 uA")
+    with pytest.raises(SafetyError, match="lockout: 1 s is looser than 3 s"):
+        bench.gate.tighten(lockout_s=1.0, amplitude_ua=10.0)
+    assert bench.refused(20.0).startswith("amplitude: 1000 uA, limit 999 uA")
+
+
+def test_the_state_follows_what_was_sent_and_what_is_reported() -> None:
+    bench = Bench(lockout_s=0.5)
+    bench.fire(10.0)
+    assert bench.arming.state is ArmingState.STIMULATING
+    for i in range(1, 5):
+        bench.arm(10.0 + i / 10)
+    bench.gate.note(delivered())
+    assert bench.arming.state is ArmingState.RECOVERY
+    for i in range(5, 10):
+        bench.arm(10.0 + i / 10)
+    bench.arm(10.92)
+    assert bench.arming.state is ArmingState.ARMED
+
+
+def test_fewer_trains_an_hour_from_here_on() -> None:
+    bench = Bench()
+    for i in range(3):
+        assert isinstance(bench.fire(10.0 + 10.0 * i), Sent)
+    bench.gate.tighten(trains_per_hour=3)
+    assert bench.refused(50.0).startswith("trains_per_hour: 4 trains, limit 3 trains")
