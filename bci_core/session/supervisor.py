@@ -13,10 +13,10 @@ from bci_core import registry
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
-from bci_core.control.journal import LAST_MARKER
-from bci_core.errors import BciError, LedgerError, RunError
+from bci_core.errors import BciError, LedgerError
 from bci_core.record.ledger import Ledger
 from bci_core.session.channel import Message
+from bci_core.session.closing import END_S, stop_loop, stop_recorder
 from bci_core.session.desk import OrderDesk
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -29,7 +29,6 @@ from bci_core.session.watch import Watch
 
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""
-END_S = 5.0
 EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
 """Reasons that come with an ending, or an answer, of their own."""
 EMERGENCY_STOP = "device: emergency_stop"
@@ -189,7 +188,7 @@ class Supervisor:
         """Disarm first, then close files, whatever has happened before."""
         self._progress.say("disarming, then closing files")
         steps = (
-            self._stop_loop,
+            lambda: stop_loop(self._nodes),
             self._show_closing,
             self._stop_recorder,
             self._stop_nodes,
@@ -206,40 +205,13 @@ class Supervisor:
         self._desk.box.close()
         self._folder.mark_ended()
 
-    def _stop_loop(self) -> None:
-        loop = self._nodes.get("loop")
-        if loop is None or not loop.alive():
-            return
-        if not self._nodes.told("loop", "connected"):
-            loop.kill()  # It has no books yet, and may be compiling for a while.
-            return
-        loop.send({"do": "disarm", "reason": "session_end"})
-        loop.send({"do": "stop"})
-        try:
-            self._nodes.until(lambda: loop.done, "the loop to close its books", END_S)
-        finally:
-            if not loop.done:
-                loop.kill()  # Nobody may act who does not obey.
-
     def _show_closing(self) -> None:
         if isfinite(self._armed_s):
             self._show(self._ended_s, {"disarmed": "closing files"})
 
     def _stop_recorder(self) -> None:
-        """Close the recording, but not before it has what the loop said last."""
-        if self._recorder is None:
-            return
-        until_s = self._clock.now_s() + self._recorder.HAS_EVERYTHING_S
-        try:
-            self._nodes.until(
-                lambda: self._clock.now_s() >= until_s or not self._recorder.running(),
-                "the recorder to take over what was said last",
-                END_S,
-            )
-        finally:
-            self._recorder.stop()
-        if self._nodes["loop"].done and not self._recorder.has_written(LAST_MARKER):
-            raise RunError(f"{self._folder.xdf.name} lacks its last marker, {LAST_MARKER!r}")
+        if self._recorder is not None:
+            stop_recorder(self._recorder, self._folder.xdf.name, self._nodes, self._clock)
 
     def _stop_nodes(self) -> None:
         self._nodes.end_all({"amplifier": "stop", "loop": "close", "stimulator": "stop"}, END_S)
