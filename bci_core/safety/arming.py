@@ -25,6 +25,7 @@ from bci_core.errors import SafetyError
 from bci_core.events import ArmingState
 from bci_core.safety.arming_settings import LONGEST_LEASE_S, ArmingSettings
 from bci_core.safety.limits import at_least, at_most
+from bci_core.safety.reasons import refuse, same_name
 from bci_core.safety.running import RunningTrains
 from bci_core.safety.transition import CONDUCTING, LATCHED, Transition
 
@@ -113,7 +114,6 @@ class Arming:
             At most 60 s.
         actor, role : str
             Who arms, and as what. Somebody else has to reset what is latched after this.
-        now_s : float
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Arming:
             reasons.append(f"lease: {lease_s:g} s, limit above 0 s to {LONGEST_LEASE_S:g} s")
         reasons += self._held(now_s)
         reasons += [detail for _, detail in self._run_out(now_s)]
-        _refuse("not armed", reasons)
+        refuse("not armed", reasons)
         before = self.state
         self._lease_s = lease_s
         self._renewed_s = self._armed_s = now_s
@@ -159,7 +159,7 @@ class Arming:
             reasons.append(f"train: from {start_s:g} s to {end_s:g} s, limit from {now_s:g} s on")
         elif not at_least(start_s, self._trains.free_from_s):
             reasons.append(f"start: {start_s:g} s, limit at least {self._trains.free_from_s:g} s")
-        _refuse(f"trigger {seq} not sent", reasons)
+        refuse(f"trigger {seq} not sent", reasons)
         self._trains.add(seq, start_s, end_s, lockout_s)
 
     def ended(self, seq: int, offset_s: float, now_s: float) -> None:
@@ -216,7 +216,6 @@ class Arming:
         Parameters
         ----------
         reason : str
-        now_s : float
         guard : bool
             The guard found what must not be stimulated into: no reset, and no arming,
             before ``guard_hold_s`` have passed.
@@ -250,14 +249,14 @@ class Arming:
         reasons = self._held(now_s)
         if not actor.strip():
             reasons.append("actor: 0 names, limit 1 name: say who resets")
-        elif _same(actor, self._armed_by):
+        elif same_name(actor, self._armed_by):
             reasons.append(f"actor: {actor} armed; a second person has to reset")
-        elif role and _same(role, self._armed_as):
+        elif role and same_name(role, self._armed_as):
             reasons.append(f"role: {role}, as {self._armed_by}, who armed; another role has to")
         before = self.state
         if before not in LATCHED:
             reasons.append(f"nothing is latched, the state is {before}")
-        _refuse("not reset", reasons)
+        refuse("not reset", reasons)
         self._fault, self._stopped, self._code = "", False, "disarmed"
         self._note(before, "reset", actor=actor)
 
@@ -349,13 +348,3 @@ class Arming:
 
     def _note(self, before: ArmingState, reason: str, detail: str = "", actor: str = "") -> None:
         self._history.append(Transition(self._clock_s, before, self.state, reason, detail, actor))
-
-
-def _refuse(what: str, reasons: list[str]) -> None:
-    if reasons:
-        raise SafetyError(f"{what}:\n" + "\n".join(f"  {reason}" for reason in reasons))
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two names are the same but for case and spaces; nobody is never the same."""
-    return one.strip().casefold() == other.strip().casefold() != ""

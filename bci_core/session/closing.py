@@ -5,6 +5,7 @@ from typing import Any
 from bci_core.clock import Clock
 from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import RunError
+from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 
 END_S = 5.0
@@ -33,14 +34,16 @@ def stop_loop(nodes: Nodes) -> None:
             loop.kill()  # Nobody may act who does not obey.
 
 
-def stop_recorder(recorder: Any, file: str, nodes: Nodes, clock: Clock) -> None:
-    """Close the recording, but not before it has what the loop said last.
+def stop_recorder(recorder: Any, folder: SessionFolder, nodes: Nodes, clock: Clock) -> None:
+    """Close the recording, if there is one, but not before it has what the loop said last.
 
     Raises
     ------
     RunError
         It lacks that.
     """
+    if recorder is None:
+        return
     until_s = clock.now_s() + recorder.HAS_EVERYTHING_S
     try:
         nodes.until(
@@ -51,4 +54,4 @@ def stop_recorder(recorder: Any, file: str, nodes: Nodes, clock: Clock) -> None:
     finally:
         recorder.stop()
     if nodes["loop"].done and not recorder.has_written(LAST_MARKER):
-        raise RunError(f"{file} lacks its last marker, {LAST_MARKER!r}")
+        raise RunError(f"{folder.xdf.name} lacks its last marker, {LAST_MARKER!r}")

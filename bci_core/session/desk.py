@@ -10,6 +10,7 @@ from bci_core.errors import InputError, SafetyError
 from bci_core.people.keyring import Keyring, Role, default_keyring
 from bci_core.people.signing import Signed
 from bci_core.safety.envelope import SafetyEnvelope
+from bci_core.safety.reasons import same_name
 from bci_core.session import build
 from bci_core.session.channel import Message
 from bci_core.session.folder import SessionFolder
@@ -50,23 +51,29 @@ class OrderDesk:
         """What holds the session, or ""."""
         return str(self._latched.get("reason", ""))
 
-    def latch(self, change: Mapping[str, Any]) -> bool:
-        """Something has latched; whether the session waits for its reset."""
+    def latch(self, change: Mapping[str, Any]) -> tuple[str, bool]:
+        """Something has latched; what to say of it, and whether its reset is waited for."""
         wait_s = self._rig.session.wait_for_reset_s
         if not self._latched:
             self._latched = reset_statement(self._folder, change)
             self._latched_until_s = self._clock.now_s() + wait_s
-        return wait_s > 0.0
+        told = f"latched: {change['detail'] or change['reason']}"
+        if wait_s > 0.0:
+            told += (
+                f"; nothing stimulates until somebody else than {self._operator} resets it: "
+                f"bci reset {self._folder.path}"
+            )
+        return told, wait_s > 0.0
 
-    def overdue(self) -> str:
+    def _overdue(self) -> str:
         """Why nobody is waited for any longer, or ""."""
         if self._clock.now_s() <= self._latched_until_s:
             return ""
         waited_s = self._rig.session.wait_for_reset_s
         return f"latched: {self.latched}, and not reset within {waited_s:g} s"
 
-    def serve(self) -> None:
-        """Look for orders and begin to carry them out."""
+    def serve(self) -> str:
+        """Look for orders and begin to carry them out; why a reset is too late by now, or ""."""
         serve: dict[object, Callable[[Order], Message]] = {
             "reset": self._reset,
             "tighten": self._tighten,
@@ -84,6 +91,7 @@ class OrderDesk:
                 continue
             self._pending.append(name)
             self._nodes["loop"].send(told)
+        return self._overdue()
 
     def heard(self, why: str) -> None:
         """The loop has carried out the oldest order, or says why not."""
@@ -123,7 +131,7 @@ class OrderDesk:
             who = {"by": str(order.get("by", "")).strip(), "role": ""}
         if who["role"] == Role.OPERATOR:
             raise SafetyError(f"{who['by']} is an operator; somebody in another role has to reset")
-        if who["by"].casefold() in ("", self._operator.strip().casefold()):
+        if not who["by"] or same_name(who["by"], self._operator):
             raise SafetyError(f"{self._operator} runs the session; a second person has to reset")
         return who
 

@@ -38,10 +38,10 @@ class StopRequest:
 
     def press(self, stimulator_pid: int | None) -> None:
         """The key: the stimulator first, from whatever thread, then everything else."""
+        self._by_key = True  # so that what the device says of it finds who asked
         if stimulator_pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(stimulator_pid, signal.SIGUSR1)
-        self._by_key = True
 
     def ending(self) -> Ending:
         """How a session ends that was asked to."""

@@ -174,8 +174,10 @@ class Supervisor:
             now_s = self._clock.now_s()
             self._end_as_asked()
             if now_s >= self._armed_s + self._duration_s:
-                self._end_of_time()
-            self._serve_orders()
+                self._complete(f"ran for {self._duration_s:g} s")
+            overdue = self._desk.serve()
+            if overdue:
+                self._fail(overdue)
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             memory = self._watch.look()
@@ -187,11 +189,12 @@ class Supervisor:
     def _finish(self) -> None:
         """Disarm first, then close files, whatever has happened before."""
         self._progress.say("disarming, then closing files")
-        steps = (
+        last = {"amplifier": "stop", "loop": "close", "stimulator": "stop"}
+        steps: tuple[Callable[[], None], ...] = (
             lambda: stop_loop(self._nodes),
             self._show_closing,
-            self._stop_recorder,
-            self._stop_nodes,
+            lambda: stop_recorder(self._recorder, self._folder, self._nodes, self._clock),
+            lambda: self._nodes.end_all(last, END_S),
             self._close_ledger,
         )
         for step in steps:
@@ -208,13 +211,6 @@ class Supervisor:
     def _show_closing(self) -> None:
         if isfinite(self._armed_s):
             self._show(self._ended_s, {"disarmed": "closing files"})
-
-    def _stop_recorder(self) -> None:
-        if self._recorder is not None:
-            stop_recorder(self._recorder, self._folder.xdf.name, self._nodes, self._clock)
-
-    def _stop_nodes(self) -> None:
-        self._nodes.end_all({"amplifier": "stop", "loop": "close", "stimulator": "stop"}, END_S)
 
     def _close_ledger(self) -> None:
         ending = self._ending or Ending("failed", "ended without a reason", 1)
@@ -250,21 +246,16 @@ class Supervisor:
         with suppress(LedgerError):
             self._ledger.append("fault", "supervisor", {"what": reason})
 
-    def _end_as_asked(self) -> None:
-        if self._stop:
-            asked = self._stop.ending()
+    def _end_as_asked(self, otherwise: str = "") -> None:
+        """End as somebody asked; for another reason to stop, where there is one."""
+        if self._stop or otherwise:
+            asked = self._stop.ending() if self._stop else Ending("stopped", otherwise, 143)
             self._end(asked.status, asked.reason, asked.exit_status)
 
-    def _end_of_time(self) -> None:
+    def _complete(self, reason: str) -> None:
         if self._desk.latched:
             self._fail(f"latched: {self._desk.latched}, and not reset")
-        self._end("completed", f"ran for {self._duration_s:g} s", 0)
-
-    def _serve_orders(self) -> None:
-        self._desk.serve()
-        overdue = self._desk.overdue()
-        if overdue:
-            self._fail(overdue)
+        self._end("completed", reason, 0)
 
     def _is_armed(self) -> bool:
         self._arm_again_if_due()
@@ -291,7 +282,7 @@ class Supervisor:
             case "ordered":
                 self._desk.heard(message["why"])
             case "row" if message["name"] == "emergency_stop":
-                self._end("stopped", "by the emergency stop", 143)
+                self._end_as_asked("by the emergency stop")
             case "arm_refused":
                 self._on_refused(message["why"])
             case "done" if message["why"]:
@@ -314,7 +305,7 @@ class Supervisor:
         told = f"disarmed: {change['detail'] or reason}"
         self._progress.say(told)
         if reason == EMERGENCY_STOP:
-            self._end("stopped", "by the emergency stop", 143)
+            self._end_as_asked("by the emergency stop")
         elif reason not in EXPECTED and not (
             reason in PASSING and self._rearming.disarmed(self._clock.now_s())
         ):
@@ -323,15 +314,10 @@ class Supervisor:
     def _on_latched(self, change: Mapping[str, Any]) -> None:
         if self._ending is not None or self._stop or not isfinite(self._armed_s):
             return
-        told = f"latched: {change['detail'] or change['reason']}"
-        if not self._desk.latch(change):
-            self._progress.say(told)
+        told, waits = self._desk.latch(change)
+        self._progress.say(told)
+        if not waits:
             self._fail(told)
-            return
-        self._progress.say(
-            f"{told}; nothing stimulates until somebody else than {self._operator} resets it: "
-            f"bci reset {self._folder.path}"
-        )
 
     def _on_reset(self, change: Mapping[str, Any]) -> None:
         self._desk.reset()
@@ -346,7 +332,7 @@ class Supervisor:
 
     def _on_exhausted(self) -> None:
         if isfinite(self._armed_s):
-            self._end("completed", "the recording has come to its end", 0)
+            self._complete("the recording has come to its end")
         else:
             self._fail("the recording came to its end before the session was armed")
 

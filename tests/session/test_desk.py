@@ -70,7 +70,7 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     made = Scene(tmp_path)
-    assert made.desk.latch(CHANGE)
+    assert made.desk.latch(CHANGE)[1]
     return made
 
 
@@ -138,15 +138,15 @@ def test_with_keys_a_signature_for_this_latch_is_needed(
 
 
 def test_a_session_that_is_not_to_wait_does_not(tmp_path: Path) -> None:
-    assert not Scene(tmp_path, wait_s=0.0).desk.latch(CHANGE)
+    assert Scene(tmp_path, wait_s=0.0).desk.latch(CHANGE) == ("latched: trigger 7: charge", False)
 
 
 def test_nobody_is_waited_for_longer_than_the_rig_says(scene: Scene) -> None:
     scene.clock.sleep_until(399.0)
-    assert scene.desk.latch({**CHANGE, "reason": "another"})
-    assert scene.desk.overdue() == ""
+    assert scene.desk.latch({**CHANGE, "reason": "another"})[1]
+    assert scene.desk.serve() == ""
     scene.clock.sleep_until(400.1)
-    assert scene.desk.overdue() == "latched: trigger 7: charge, and not reset within 300 s"
+    assert scene.desk.serve() == "latched: trigger 7: charge, and not reset within 300 s"
 
 
 def test_limits_are_tightened_and_never_loosened(scene: Scene) -> None:

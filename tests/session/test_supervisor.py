@@ -163,14 +163,13 @@ def test_one_that_nobody_resets_has_failed(scene: Scene) -> None:
     scene.armed()
     latched(scene)
     scene.clock.sleep_until(scene.clock.now_s() + 301.0)
-    scene.supervisor._serve_orders()
-    assert scene.ending == ("failed", 1)
+    assert "not reset within 300 s" in scene.supervisor._desk.serve()
 
 
 def test_one_that_is_latched_at_its_end_has_failed(scene: Scene) -> None:
     scene.armed()
     latched(scene)
-    scene.supervisor._end_of_time()
+    scene.hear("done", why="", how="exhausted")
     assert scene.ending == ("failed", 1)
 
 
