@@ -202,3 +202,11 @@ def test_what_is_missing_counts_the_clinician_once() -> None:
     ada, dee = (Person(name, Role.CLINICIAN, name.encode()) for name in ("ada", "dee"))
     assert missing_people([ada]) == "1 more of any role"
     assert missing_people([ada, dee]) == ""
+
+
+def test_the_same_approval_twice_is_one(sign: Callable[..., None], ring: Path, source: str) -> None:
+    sign("ada")
+    path = Path(source).with_suffix(".approvals.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) * 2))
+    with pytest.raises(SafetyError, match="missing: 1 more of any role"):
+        check_approvals(loose(), source, ring)
