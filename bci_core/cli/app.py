@@ -9,6 +9,7 @@ from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
     bench_arming,
+    bench_kill,
     calibrate,
     driver,
     learn,
@@ -22,6 +23,7 @@ from bci_core.cli import (
     score,
     tune,
 )
+from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -33,7 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-bench.app.command(cls=bench.BareJson)(bench_arming.arming)
+bench.app.command(cls=BareJson)(bench_arming.arming)
+bench.app.command(cls=BareJson)(bench_kill.kill)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")

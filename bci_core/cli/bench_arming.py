@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bci_core.cli.bench import Json, _console, _write
+from bci_core.cli.bench_output import Json, console_for, write
 
 
 def arming(
@@ -24,7 +24,7 @@ def arming(
     """
     from bci_core.bench.arming import TO_ARMED, explore_arming
 
-    console = _console(to)
+    console = console_for(to)
     results = {}
     for name, length, start in (("start", depth, ()), ("armed", armed_depth, TO_ARMED)):
         result = results[name] = explore_arming(length, start)
@@ -35,4 +35,4 @@ def arming(
             f"current allowed in: {allowed or 'none'}; machine and model agree",
             markup=False,
         )
-    _write({name: result.to_dict() for name, result in results.items()}, to)
+    write({name: result.to_dict() for name, result in results.items()}, to)

@@ -79,9 +79,9 @@ def _settings(kind: str, name: str, rig: str) -> Any:
 def _judge(kind: str, name: str, settings: Any, seconds: float) -> list["RuleVerdict"]:
     from bci_core import registry
     from bci_core.clock import LslClock
+    from bci_core.testing.amplifier_rules import Tolerances
     from bci_core.testing.amplifier_trace import run_amplifier
     from bci_core.testing.check_amplifier import RULES as AMPLIFIER_RULES
-    from bci_core.testing.check_amplifier import Tolerances
     from bci_core.testing.check_stimulator import RULES as STIMULATOR_RULES
     from bci_core.testing.verdicts import verdicts
 

@@ -66,7 +66,8 @@ class ClosedLoop:
         decision = self.policy.decide(self._here(detection), situation)
         triggers = self.protocol.plan(decision, self._next_seq) if _acts(decision) else ()
         self._next_seq += len(triggers)
-        answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
+        # From a list, whose length is known: see `bci_core.control.plain`.
+        answers = tuple([(t, self.gate.deliver(t, situation.now_s)) for t in triggers])
         return Act(replace(decision, detection=detection), answers)
 
     def _here(self, detection: Detection) -> Detection:

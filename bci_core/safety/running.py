@@ -20,19 +20,19 @@ class RunningTrains:
 
     def __init__(self) -> None:
         self.free_from_s = -inf
-        self._trains: tuple[Train, ...] = ()
+        self._trains: list[Train] = []  # replaced, never changed: copies share it
         self._lockout_s = 0.0
         self._recovered_s = -inf
 
     def add(self, seq: int, start_s: float, end_s: float, lockout_s: float) -> None:
         """One more, after all others."""
-        self._trains = (*self._trains, (seq, start_s, end_s))
+        self._trains = [*self._trains, (seq, start_s, end_s)]
         self._lockout_s = lockout_s
         self.free_from_s = end_s + lockout_s
 
     def end(self, seq: int, offset_s: float) -> None:
         """It has ended, as reported; NaN when it never began."""
-        self._trains = tuple(train for train in self._trains if train[0] != seq)
+        self._trains = [train for train in self._trains if train[0] != seq]
         if isfinite(offset_s):
             self._recover_from(offset_s)
 
@@ -40,7 +40,7 @@ class RunningTrains:
         """All end by then; the device has been told to stop."""
         if self._trains:
             self._recover_from(min(end_s, self._trains[-1][2]))
-            self._trains = ()
+            self._trains = []
 
     def advance(self, now_s: float) -> None:
         """Those whose time is over have ended."""

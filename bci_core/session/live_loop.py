@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.control.blanking import Blanking
 from bci_core.control.journal import Journal, Row
+from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError, SafetyError
 from bci_core.events import Delivery, Detection, EventKind, Situation
@@ -234,7 +235,7 @@ class LiveLoop:
         except RunError as error:
             self.journal.give_up(str(error))
         self.journal.give_up("no answer from the device")
-        self._emit("samples", asdict(self.sensing.counts()))
+        self._emit("samples", plain(self.sensing.counts()))
         self._link.close()
         self._inlet.close()
 
@@ -280,7 +281,7 @@ def guard_name(rig: Rig) -> str:
 
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
     """Ledger rows of what the arming has been through since the last call."""
-    told = ((transition_event(t), asdict(t)) for t in arming.drain())
+    told = ((transition_event(t), plain(t)) for t in arming.drain())
     return [(event, data) for event, data in told if event]
 
 
@@ -311,7 +312,7 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
 
 def faults_of(counts: "SampleCounts") -> dict[str, int]:
     """What the monitor has found wrong so far, without what it has not."""
-    told = asdict(counts)
+    told = plain(counts)
     del told["samples"], told["lost"]
     return {fault: number for fault, number in told.items() if number}
 

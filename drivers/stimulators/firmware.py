@@ -6,6 +6,7 @@ handed in, so it runs live and on a virtual clock. A device adds its own
 capabilities, error numbers, output, and ways of failing.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf, isfinite
@@ -42,7 +43,7 @@ TEST_HZ = 1000.0
 _BEFORE_ANY_TIME_S = -1e9
 
 
-class Firmware:
+class Firmware(ABC):
     """Satisfies `bci_core.contracts.Stimulator`, but for its settings.
 
     Parameters
@@ -99,9 +100,9 @@ class Firmware:
 
     # What a device may add.
 
+    @abstractmethod
     def program_refusals(self, programs: Sequence[StimProgram]) -> list[Refusal]:
         """Every limit that any of these programs passes."""
-        raise NotImplementedError
 
     def draw_latency_s(self) -> float:
         """The delay from accepting a trigger to the earliest onset."""
@@ -119,9 +120,9 @@ class Firmware:
         """What of a delivery its host is told."""
         return delivery
 
+    @abstractmethod
     def readings(self) -> tuple[Reading, ...]:
         """What it tells of itself in its status."""
-        return ()
 
     # The contract.
 
