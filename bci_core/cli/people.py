@@ -80,10 +80,10 @@ def approve(
     """
     from bci_core.clock import LslClock
     from bci_core.config.load import load_rig
-    from bci_core.people import approvals
     from bci_core.people.keyring import Keyring, default_keyring
     from bci_core.people.signing import PrivateKey
     from bci_core.safety.envelope import SafetyEnvelope
+    from bci_core.session import approvals
 
     loaded = load_rig(rig)
     keyring = Keyring.load(people or default_keyring())

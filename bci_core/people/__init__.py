@@ -1,1 +1,1 @@
-"""Who may decide what: people, their keys, what they have signed, and approvals of limits."""
+"""Who may decide what: people, their keys, and what they have signed."""

@@ -15,12 +15,12 @@ from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
 from bci_core.detection.montage import montage_of
 from bci_core.errors import BciError, ConfigError, Problem
-from bci_core.people.approvals import approvals_needed, check_approvals
 from bci_core.people.keyring import Person, default_keyring
 from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.session.approvals import approvals_needed, check_approvals
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.

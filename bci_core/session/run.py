@@ -11,13 +11,13 @@ from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
-from bci_core.people.approvals import limits_statement
 from bci_core.people.keyring import Person
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
+from bci_core.session.approvals import limits_statement
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode

@@ -12,17 +12,17 @@ from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import ConfigError, InputError, SafetyError
-from bci_core.people.approvals import (
+from bci_core.people.keyring import Keyring, Person, Role
+from bci_core.people.signing import PrivateKey
+from bci_core.record.ledger import read_ledger
+from bci_core.session import build
+from bci_core.session.approvals import (
     approvals_needed,
     approve,
     check_approvals,
     missing_people,
     read_approvals,
 )
-from bci_core.people.keyring import Keyring, Person, Role
-from bci_core.people.signing import PrivateKey
-from bci_core.record.ledger import read_ledger
-from bci_core.session import build
 from bci_core.session.folder import SessionFolder
 from bci_core.session.run import open_session
 from drivers.stimulators.microstim import Microstim
