@@ -15,10 +15,12 @@ from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
 from bci_core.detection.montage import montage_of
 from bci_core.errors import BciError, ConfigError, Problem
+from bci_core.people.keyring import Person, default_keyring
 from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.session.approvals import approvals_needed, check_approvals
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.
@@ -116,12 +118,29 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         problems += _problems("safety", error)
     else:
         try:
+            approvals(rig, source)
+        except BciError as error:
+            problems += _problems("safety", error)
+        try:
             stimulator(rig).load(programs)
         except BciError as error:
             problems += _problems("stimulator", error)
     if problems or info is None:
         raise ConfigError(source, problems)
     return info
+
+
+def approvals(rig: Rig, source: str) -> list[Person]:
+    """Who has approved limits that are looser than their class, where that takes keys.
+
+    Raises
+    ------
+    SafetyError
+        Approvals are missing, or do not count.
+    """
+    if not approvals_needed(rig, stimulator(rig).capabilities.simulated):
+        return []
+    return check_approvals(rig, source, default_keyring())
 
 
 def _heard(rig: Rig, info: StreamInfo) -> StreamInfo:

@@ -28,7 +28,8 @@ from bci_core.events import (
     Trigger,
     Verdict,
 )
-from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate
 from drivers.stimulators.microstim import Microstim
@@ -61,6 +62,8 @@ class Bench:
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
         self.link.load(protocol.programs())
         self.arming = Arming(ArmingSettings())
+        self.arming.connect(0.0)
+        self.arming.configure(0.0)
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
         policy = PolicySettings(
