@@ -3,6 +3,7 @@
 The only place, with the nodes, where parts meet. Everything is found by name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.safety.history import Dose
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.
@@ -77,11 +79,20 @@ class Wired:
     protocol: StimProtocol
 
 
-def wire(rig: Rig, link: StimulatorLink, arming: Arming, clock_offset_s: float = 0.0) -> Wired:
-    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it."""
+def wire(
+    rig: Rig,
+    link: StimulatorLink,
+    arming: Arming,
+    clock_offset_s: float = 0.0,
+    earlier: Sequence[Dose] = (),
+) -> Wired:
+    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it.
+
+    The gate lets nothing through before it has been connected.
+    """
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
-    gate = SafetyGate(envelope, proto.programs(), link, arming)
+    gate = SafetyGate(envelope, proto.programs(), link, arming, earlier)
     loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s)
     return Wired(loop, gate, proto)
 
@@ -109,12 +120,13 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         problems += _sensing_problems(rig, info)
     try:
         programs = protocol(rig).programs()
-        check_programs(programs, SafetyEnvelope.from_settings(rig.safety))
+        device = stimulator(rig)
+        check_programs(programs, SafetyEnvelope.from_settings(rig.safety), device.capabilities)
     except BciError as error:
         problems += _problems("safety", error)
     else:
         try:
-            stimulator(rig).load(programs)
+            device.load(programs)
         except BciError as error:
             problems += _problems("stimulator", error)
     if problems or info is None:

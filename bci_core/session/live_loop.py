@@ -88,6 +88,7 @@ class LiveLoop:
         wired = build.wire(rig, link, self.arming, self._offset_s)
         self._loop, self._gate = wired.loop, wired.gate
         capabilities = link.load(wired.protocol.programs())
+        self._gate.connect(capabilities)
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
         path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
@@ -215,6 +216,7 @@ class LiveLoop:
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
                 self.arming.latch(reason, now_s)
+                self._gate.after_discharge.note_abort(now_s)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)

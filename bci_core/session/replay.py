@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
-from bci_core.events import Acceptance, Delivery, Detection, Situation, Trigger
+from bci_core.events import Acceptance, Delivery, Detection, Outcome, Situation, Trigger
 from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
@@ -86,8 +87,7 @@ class RecordedArming(Arming):
 class RecordedLink:
     """Stands where the device was: takes everything, answers nothing.
 
-    What the device said has no part in a decision; where it led to disarming, that is
-    on record.
+    What the device said is on record, and the gate is told it from there.
     """
 
     def load(self, _programs: Sequence[StimProgram]) -> Capabilities:
@@ -166,7 +166,10 @@ class _Replay:
         self._sensing = build.sensing(rig, info, ready["lead_s"])
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
-        self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+        wired = build.wire(rig, RecordedLink(), self._arming, offset_s)
+        self._loop, self._gate = wired.loop, wired.gate
+        self._gate.connect(build.stimulator(rig).capabilities)
+        self._reports = _reports(ledger)
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
         """The first difference, or ""."""
@@ -207,6 +210,8 @@ class _Replay:
         for detection in found:
             if self.made >= len(self.decisions):
                 return self._unrecorded(detection, "detected")
+            while self._reports and self._reports[0][0] <= self.made:
+                self._gate.note(self._reports.popleft()[1])
             was = self.decisions[self.made]
             self._arming.disarmed = was["disarmed"]
             situation = Situation(
@@ -224,6 +229,22 @@ class _Replay:
         if not self.complete:
             return BEYOND
         return f"sample {detection.sample_index}: {how} in the replay, not in the session"
+
+
+def _reports(ledger: list[LedgerRow]) -> deque[tuple[int, Delivery]]:
+    """What the gate was told of its triggers, each with the number of decisions before it."""
+    reports: deque[tuple[int, Delivery]] = deque()
+    decisions = 0
+    for row in ledger:
+        if row.actor != "loop":
+            continue
+        decisions += row.event == "decision"
+        if row.event == "outcome" and row.data["outcome"] != Outcome.UNKNOWN:
+            told: dict[str, Any] = {k: nan if v is None else v for k, v in row.data.items()}
+            told["outcome"] = Outcome(told["outcome"])
+            fields = {key: told[key] for key in Delivery.__dataclass_fields__ if key in told}
+            reports.append((decisions, Delivery(**fields)))
+    return reports
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:

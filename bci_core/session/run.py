@@ -95,16 +95,17 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
         raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
     ledger = Ledger(folder.ledger, clock)
     envelope = SafetyEnvelope.from_settings(rig.safety)
+    able = build.stimulator(rig).capabilities
     start = {
         "name": rig.name,
         "description": rig.rig.description,
         "subject": rig.rig.subject,
         "rig_sha256": hashlib.sha256(rig_text.encode()).hexdigest(),
         "privacy": privacy.describe(rig.lsl),
-        "simulated": build.stimulator(rig).capabilities.simulated,
+        "simulated": able.simulated,
     }
     ledger.append("session.start", "supervisor", start)
-    uses = worst_case(build.protocol(rig).programs(), envelope)
+    uses = worst_case(build.protocol(rig).programs(), envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))

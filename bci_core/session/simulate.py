@@ -98,6 +98,7 @@ class _Simulation:
         self._arming = Arming(rig.arming)
         self._wired = build.wire(rig, self._link, self._arming)
         capabilities = self._link.load(self._wired.protocol.programs())
+        self._wired.gate.connect(capabilities)
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
@@ -216,6 +217,7 @@ class _Simulation:
         for alarm in self._sensing.alarms:
             if alarm.kind is EventKind.ONSET:
                 self._arming.latch(f"guard:{guard}", now_s)
+                self._wired.gate.after_discharge.note_abort(now_s)
                 self._link.disarm(f"guard:{guard}")
             self._journal.note_guard(alarm, guard, now_s)
 

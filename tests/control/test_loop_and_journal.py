@@ -54,10 +54,11 @@ class Bench:
         self.clock = VirtualClock(start_s=100.0)
         protocol = PulseTrainProtocol(PULSES)
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
-        self.link.load(protocol.programs())
+        capabilities = self.link.load(protocol.programs())
         self.arming = Arming(ArmingSettings())
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
+        gate.connect(capabilities)
         policy = PolicySettings(
             refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
         )
