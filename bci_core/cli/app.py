@@ -6,7 +6,19 @@ import typer
 from rich.console import Console
 
 from bci_core import __version__, jit
-from bci_core.cli import bench, calibrate, learn, look, node, records, replay, run, score, tune
+from bci_core.cli import (
+    bench,
+    bench_safety,
+    calibrate,
+    learn,
+    look,
+    node,
+    records,
+    replay,
+    run,
+    score,
+    tune,
+)
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -18,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+bench.app.command(cls=bench.BareJson)(bench_safety.safety)
 app.add_typer(bench.app, name="bench")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")

@@ -5,7 +5,6 @@ another in 46 % of cases, on other pairs in 13 %; "waiting about a minute" was a
 nothing is stimulated for 60 s, and the electrodes that were in use are not used again.
 """
 
-from collections.abc import Iterable
 from math import inf
 
 from bci_core.events import Refusal
@@ -34,19 +33,20 @@ class AfterDischargeLock:
         self._lockout_s = lockout_s
         self._lookback_s = lookback_s
         self._aborted_s = -inf
-        self._ends_s: dict[int, float] = {}
+        self._ends_s: dict[tuple[int, ...], float] = {}
         self.banned: set[int] = set()
 
-    def note_train(self, end_s: float, electrodes: Iterable[int]) -> None:
+    def note_train(self, end_s: float, electrodes: tuple[int, ...]) -> None:
         """A train was let through that ends at a time, sham or not."""
-        for electrode in electrodes:
-            self._ends_s[electrode] = end_s
+        self._ends_s[electrodes] = end_s
 
     def note_abort(self, now_s: float) -> None:
         """A guard has stopped stimulation."""
         self._aborted_s = max(self._aborted_s, now_s)
         since_s = now_s - self._lookback_s
-        self.banned |= {electrode for electrode, end_s in self._ends_s.items() if end_s >= since_s}
+        for electrodes, end_s in self._ends_s.items():
+            if end_s >= since_s:
+                self.banned.update(electrodes)
 
     def waiting(self, now_s: float) -> Refusal | None:
         """Why nothing at all may be armed or stimulated yet."""

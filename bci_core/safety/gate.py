@@ -1,7 +1,6 @@
 """The one door to the tissue: nothing is sent to stimulate but through here."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
@@ -17,6 +16,7 @@ from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose, TrainHistory
 from bci_core.safety.limits import at_most
 from bci_core.safety.shape import label
+from bci_core.safety.unchanged import Unchanged
 from bci_core.stimulus import StimProgram
 
 REPORT_WITHIN_S = 1.0
@@ -77,7 +77,7 @@ class SafetyGate:
     ) -> None:
         check_programs(programs, envelope)
         self._programs = tuple(programs)
-        self._as_checked = deepcopy(self._programs)
+        self._unchanged = [Unchanged(program) for program in programs]
         self._index = {program.program_id: i for i, program in enumerate(programs)}
         self._labels = [label(program) for program in programs]
         self._durations_s = [program.duration_s for program in programs]
@@ -239,6 +239,7 @@ class SafetyGate:
         str
             Which trigger, how late and the limit, or "".
         """
+        self._history.forget(now_s)
         for seq, trigger in self._unreported.items():
             duration_s = self._durations_s[self._index[trigger.program_id]]
             late_s = now_s - (trigger.deadline_s + duration_s)
@@ -282,9 +283,8 @@ class SafetyGate:
 
     def _refuse_program(self, index: int) -> Refusal | None:
         """A program that is no longer the one that was checked, even where it keeps the limits."""
-        program = self._programs[index]
-        if program == self._as_checked[index]:
+        if self._unchanged[index].holds():
             return None
-        for refusal in ProgramCheck(self._envelope).refusals(program):
+        for refusal in ProgramCheck(self._envelope).refusals(self._programs[index]):
             return refusal
         return Refusal("program_changed", 1, 0, "changes since the check", self._labels[index])

@@ -162,6 +162,11 @@ class TrainHistory:
         self._day.add(start_s, end_s, amounts)
         self._starts_s.append(start_s)
 
+    def forget(self, now_s: float) -> None:
+        """Let go of what no trigger from now on can meet any more. Changes no answer."""
+        self._hour.forget(now_s)
+        self._day.forget(now_s)
+
     def note(self, index: int, delivery: Delivery) -> None:
         """Add what was delivered beyond what was asked of a program, and when it really ended.
 

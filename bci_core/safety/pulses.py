@@ -119,33 +119,25 @@ def shift_us(program: StimProgram, steps: Steps | None) -> float:
 
 
 def largest_total_ua(trains: Sequence[Pulses], moved_us: float) -> float:
-    """The largest sum of currents over all electrodes at any instant, signs left out.
+    """An upper bound of the sum of currents over all electrodes at any instant, signs left out.
 
-    Where trains may move against each other, a pulse counts from its start to its end with
-    the larger of its phases, `moved_us` longer than it is: that is an upper bound, whichever
-    way they move.
+    Every instant is looked at. A pulse counts from its start to its end with the larger of its
+    phases, and for as much longer as the trains may move against each other. What is added up
+    is therefore never below what flows, and a shorter pulse never counts for more.
     """
     if len(trains) == 1:
         (only,) = trains
         return float(max(only.first_ua.max(), only.second_ua.max())) * only.n_electrodes
-    spans: list[tuple[Floats, Floats, Floats]] = []
-    for train in trains:
-        first_end_us = train.onset_us + train.first_us
-        last_us = train.onset_us + train.duration_us
-        if moved_us:
-            ua = np.maximum(train.first_ua, train.second_ua)
-            spans.append((train.onset_us, last_us + moved_us, ua * train.n_electrodes))
-            continue
-        spans.append((train.onset_us, first_end_us, train.first_ua * train.n_electrodes))
-        second_us = first_end_us + train.gap_us
-        spans.append((second_us, last_us, train.second_ua * train.n_electrodes))
-    starts, ends, amounts = (np.concatenate(each) for each in zip(*spans, strict=True))
+    starts_us = np.concatenate([train.onset_us for train in trains])
+    ends_us = np.concatenate([t.onset_us + t.duration_us + moved_us for t in trains])
+    amounts_ua = np.concatenate(
+        [np.maximum(t.first_ua, t.second_ua) * t.n_electrodes for t in trains]
+    )
     # In whole nanoseconds, so that what ends as another begins does not overlap it by rounding.
-    times_ns = np.rint(np.concatenate([ends, starts]) * 1e3)
-    changes = np.concatenate([-amounts, amounts])
+    times_ns = np.rint(np.concatenate([ends_us, starts_us]) * 1e3)
     # A stable sort leaves what ends before what begins at the same time.
     order = np.argsort(times_ns, kind="stable")
-    return float(np.cumsum(changes[order]).max())
+    return float(np.cumsum(np.concatenate([-amounts_ua, amounts_ua])[order]).max())
 
 
 def _down(value: float, step: float) -> float:

@@ -93,6 +93,7 @@ class Use:
 def current_use(layout: Layout) -> Use:
     """What a program of pulse trains uses, whose pulses do not meet."""
     program, trains = layout.program, layout.trains
+    full = [cast("PulseTrain", part.train).pulse for part in program.parts]
     worst = [
         _on_one_electrode([trains[i] for i in which], layout.moved_us)
         for which in layout.different()
@@ -104,9 +105,10 @@ def current_use(layout: Layout) -> Use:
     charge_uc = {electrode: program.charge_on_uc(electrode) for electrode in layout.on}
     values = {key: max(each[key] for each in worst) for key in worst[0]}
     values |= {
-        "amplitude_ua": max(_largest(t.first_ua, t.second_ua) for t in trains),
+        # Of the full amplitude, whether or not a train gets that far up its ramp.
+        "amplitude_ua": max(max(p.amplitude_ua, p.second_amplitude_ua) for p in full),
         "total_current_ua": largest_total_ua(trains, layout.moved_us),
-        "charge_per_phase_uc": max(_largest(t.first_uc, t.second_uc) for t in trains),
+        "charge_per_phase_uc": max(p.charge_per_phase_uc for p in full),
         "net_charge_fraction": max(_fraction(train) for train in trains),
         "train_s": program.duration_s,
         "charge_per_hour_uc": max(charge_uc.values()),
@@ -183,7 +185,7 @@ def _steepest_ua(train: Pulses) -> float:
 def _fraction(train: Pulses) -> float:
     # A pulse that a ramp has rounded down to nothing leaves nothing.
     flows = train.first_uc > 0.0
-    return float((train.net_uc[flows] / train.first_uc[flows]).max())
+    return float((train.net_uc[flows] / train.first_uc[flows]).max(initial=0.0))
 
 
 def _loads(train: Pulses) -> list[tuple[float, float]]:

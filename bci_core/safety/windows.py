@@ -8,6 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from math import ceil
 
+AT_ONCE = 64
+"""Entries that one call of `Window.forget` lets go of at most."""
+
 
 class Window:
     """Sums of several amounts over the entries that ended within a span.
@@ -53,9 +56,7 @@ class Window:
         entries = self._entries
         before_s = start_s - self._span_s
         while entries and entries[0][0] <= before_s:
-            _, gone = entries.popleft()
-            for i, amount in enumerate(gone):
-                self.sums[i] -= amount
+            self._subtract(entries.popleft()[1])
         if self._grain_s:
             end_s = ceil(end_s / self._grain_s) * self._grain_s
         if not entries:
@@ -66,10 +67,23 @@ class Window:
         entries.append((end_s, [0.0] * len(self.sums)))
         self._into(entries[-1][1], amounts)
 
+    def forget(self, now_s: float) -> None:
+        """Let go of some of what has left by now, so that little is left to do at a trigger."""
+        entries = self._entries
+        before_s = now_s - self._span_s
+        for _ in range(min(len(entries), AT_ONCE)):
+            if entries[0][0] > before_s:
+                break
+            self._subtract(entries.popleft()[1])
+
     def add_to_last(self, amounts: Sequence[float]) -> None:
         """More of the entry that came last: it turned out to be larger than was counted."""
         if self._entries:
             self._into(self._entries[-1][1], amounts)
+
+    def _subtract(self, gone: Sequence[float]) -> None:
+        for i, amount in enumerate(gone):
+            self.sums[i] -= amount
 
     def _into(self, entry: list[float], amounts: Sequence[float]) -> None:
         for i, amount in enumerate(amounts):
