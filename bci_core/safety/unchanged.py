@@ -21,7 +21,7 @@ class Unchanged:
     """
 
     def __init__(self, program: StimProgram) -> None:
-        trains = [part.train for part in (program, *program.more)]
+        trains = [part.train for part in program.parts]
         pulses = [train.pulse for train in trains if isinstance(train, PulseTrain)]
         seen = {id(each): each for each in (program, *program.more, *trains, *pulses)}
         self._seen: list[tuple[Callable[[Any], Any], Any, Any]] = []
