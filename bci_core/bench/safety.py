@@ -1,7 +1,6 @@
 """Whether the limits hold: known cases, random stimulation before an independent judge, cost."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,11 +51,15 @@ class Tally:
     triggers: int = 0
     sent: int = 0
     latched: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     reversals: list[str] = field(default_factory=list)
     n_violations: int = 0
     n_reversals: int = 0
+
+    def refuse(self, limits: Iterable[str]) -> None:
+        for limit in limits:
+            self.refused[limit] = self.refused.get(limit, 0) + 1
 
     def violated(self, what: str) -> None:
         self.n_violations += 1
@@ -131,7 +134,7 @@ def try_programs(tally: Tally, count: int, say: Say) -> None:
         program = random_program(rng, rig)
         tally.programs += 1
         refusals = check.refusals(program)
-        tally.refused.update(refusal.limit for refusal in refusals)
+        tally.refuse(refusal.limit for refusal in refusals)
         if refusals:
             continue
         tally.accepted += 1
@@ -155,6 +158,6 @@ def try_sequences(tally: Tally, count: int, say: Say) -> None:
         tally.triggers += played.triggers
         tally.sent += played.sent
         tally.latched += played.latched
-        tally.refused.update(played.refused)
+        tally.refuse(played.refused)
         for wrong in played.wrong:
             tally.violated(f"sequence {tally.sequences}: {wrong}")

@@ -73,15 +73,15 @@ class Played:
         Triggers asked for, those let through, and reports that latched.
     wrong : list of str
         Limits that a train which was let through passes, by the judge.
-    refused : dict
-        By limit.
+    refused : list of str
+        Limits that refused, one a trigger.
     """
 
     triggers: int = 0
     sent: int = 0
     latched: int = 0
     wrong: list[str] = field(default_factory=list)
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
 
 
 def play(rng: np.random.Generator) -> Played:
@@ -112,7 +112,7 @@ def play(rng: np.random.Generator) -> Played:
         gate.overdue(now_s)
         played.triggers += 1
         if isinstance(answer, Refusal):
-            played.refused[answer.limit] = played.refused.get(answer.limit, 0) + 1
+            played.refused.append(answer.limit)
             continue
         assert isinstance(answer, Sent)  # noqa: S101 - the only other answer
         played.sent += 1

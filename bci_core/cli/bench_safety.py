@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bci_core.cli.bench import Json, _console, _plain, _table, _write
+from bci_core.cli.bench import WIDE, Json, _console, _plain, _table, _write
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def _show(console: Console, result: "SafetyResult") -> None:
         )
         agrees = "[green]yes[/]" if vector.agrees else "[red]no[/]"
         table.add_row(vector.case, vector.what, computed, known, vector.unit, agrees)
+    if not console.is_terminal:
+        console.width = WIDE
     console.print(table)
     agreeing = sum(vector.agrees for vector in result.vectors)
     tally = result.tally
@@ -63,7 +65,8 @@ def _show(console: Console, result: "SafetyResult") -> None:
         f"{tally.latched} reports latched",
         soft_wrap=True,
     )
-    refused = ", ".join(f"{limit} {times}" for limit, times in tally.refused.most_common())
+    often = sorted(tally.refused.items(), key=lambda item: -item[1])
+    refused = ", ".join(f"{limit} {times}" for limit, times in often)
     console.print(f"refused by: {refused}", soft_wrap=True)
     for line in (*tally.violations, *tally.reversals):
         console.print(f"[red]failed[/]: {_plain(line)}", soft_wrap=True)

@@ -79,6 +79,11 @@ class ProgramCheck:
         Of the device, for its rounding and its compliance.
     impedances_kohm : mapping, optional
         As measured, by electrode; each counts where it is above the stated resistance.
+
+    Raises
+    ------
+    SafetyError
+        The device is for sound and the electrodes are for current, or the other way round.
     """
 
     def __init__(
@@ -90,6 +95,14 @@ class ProgramCheck:
         self.limits = program_limits(envelope, capabilities)
         self._class = envelope.electrode_class
         self._electrical = is_electrical(self._class)
+        if capabilities is not None:
+            for_current = isinstance(capabilities, Capabilities)
+            if for_current is not self._electrical:
+                raise SafetyError(
+                    f"device: for {'current' if for_current else 'sound'}, limit: one for "
+                    f"electrode class {self._class}; correct safety.electrode_class or the "
+                    "stimulator"
+                )
         # Of sound, where nothing asks for them; NaN is within no limit.
         self._area_cm2 = envelope.electrode_area_cm2 or nan
         self._electrode = envelope.electrode or ElectrodeModel(nan, None)

@@ -11,7 +11,7 @@ from bci_core.safety.arming import Arming
 from bci_core.safety.check import ProgramCheck, check_programs
 from bci_core.safety.comparison import Asked, asked_of, difference, outlasted
 from bci_core.safety.device_watch import DeviceWatch
-from bci_core.safety.electrodes import impedance_problem, is_electrical
+from bci_core.safety.electrodes import impedance_problem
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose, TrainHistory
 from bci_core.safety.limits import at_most
@@ -117,12 +117,7 @@ class SafetyGate:
         """
         self._asked = []
         electrode_class = self._envelope.electrode_class
-        if isinstance(capabilities, Capabilities) is not is_electrical(electrode_class):
-            device = "for current" if isinstance(capabilities, Capabilities) else "for sound"
-            raise SafetyError(
-                f"device: {device}, limit: one for electrode class {electrode_class}; correct "
-                "safety.electrode_class or the stimulator"
-            )
+        check = ProgramCheck(self._envelope, capabilities)
         problems = [
             f"electrode {each.electrode}: {problem}"
             for each in impedances
@@ -133,7 +128,6 @@ class SafetyGate:
             raise SafetyError(f"electrodes that cannot be used:\n{lines}")
         measured_kohm = {each.electrode: each.magnitude_kohm for each in impedances}
         check_programs(self._programs, self._envelope, capabilities, measured_kohm)
-        check = ProgramCheck(self._envelope, capabilities)
         self._asked = [
             asked_of(program, check.use(program), self._envelope, capabilities)
             for program in self._programs
