@@ -16,6 +16,7 @@ from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError
 from bci_core.events import Delivery, Detection, EventKind, Situation
 from bci_core.safety.arming import Arming, ArmingState
+from bci_core.safety.history import Dose
 from bci_core.session import build
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class LiveLoop:
     clock : Clock
     same_machine : bool
         Whether the stream is stamped with this machine's clock.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class LiveLoop:
         emit: Callable[[str, dict[str, Any]], None],
         clock: Clock,
         same_machine: bool = True,
+        earlier: Sequence[Dose] = (),
     ) -> None:
         self.rig = rig
         self.journal = journal
@@ -85,7 +89,7 @@ class LiveLoop:
         self._clock = clock
         self.arming = Arming(rig.arming)
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
-        wired = build.wire(rig, link, self.arming, self._offset_s)
+        wired = build.wire(rig, link, self.arming, self._offset_s, earlier)
         self._loop, self._gate = wired.loop, wired.gate
         capabilities = link.load(wired.protocol.programs())
         self._gate.connect(capabilities)

@@ -23,6 +23,7 @@ from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
 from bci_core.safety.arming import Arming, ArmingSettings
 from bci_core.session import build
+from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
 from bci_core.stimulus import StimProgram
@@ -166,7 +167,7 @@ class _Replay:
         self._sensing = build.sensing(rig, info, ready["lead_s"])
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
-        wired = build.wire(rig, RecordedLink(), self._arming, offset_s)
+        wired = build.wire(rig, RecordedLink(), self._arming, offset_s, earlier_of(ledger))
         self._loop, self._gate = wired.loop, wired.gate
         self._gate.connect(build.stimulator(rig).capabilities)
         self._reports = _reports(ledger)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bci_core.clock import Clock
+from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
@@ -14,7 +14,8 @@ from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.session import build, privacy
+from bci_core.safety.history import Dose
+from bci_core.session import build, doses, privacy
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode
@@ -54,11 +55,14 @@ def run_session(
     ------
     ConfigError
         The rig has mistakes that only its parts can find; nothing was started.
+    SafetyError
+        What an earlier session has stimulated is not known (`doses.earlier_doses`).
     """
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
+    earlier = doses.earlier_doses(out, rig.rig.subject, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text)
+    ledger = open_session(folder, rig, clock, lsl_text, earlier)
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
@@ -67,7 +71,13 @@ def run_session(
     return Finished(folder, supervisor.run(), finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
+def open_session(
+    folder: SessionFolder,
+    rig: Rig,
+    clock: Clock,
+    lsl_text: str = "",
+    earlier: Sequence[Dose] = (),
+) -> Ledger:
     """Write down what is settled before anything starts: rig, origins, limits.
 
     Parameters
@@ -77,6 +87,8 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
 
     Raises
     ------
@@ -103,10 +115,13 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
         "rig_sha256": hashlib.sha256(rig_text.encode()).hexdigest(),
         "privacy": privacy.describe(rig.lsl),
         "simulated": able.simulated,
+        "virtual_time": isinstance(clock, VirtualClock),
     }
     ledger.append("session.start", "supervisor", start)
-    uses = worst_case(build.protocol(rig).programs(), envelope, able)
+    programs = build.protocol(rig).programs()
+    uses = worst_case(programs, envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
+    ledger.append(doses.EVENT, "supervisor", doses.dose_row(rig, programs, earlier))
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
     ledger.sync()

@@ -17,6 +17,7 @@ from bci_core.config.rig import Rig
 from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
 from bci_core.record.ledger import Ledger
+from bci_core.session import doses
 from bci_core.session.channel import Message
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -139,6 +140,7 @@ class Supervisor:
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
                 "channels": list(self._info.channels),
+                "earlier": doses.told(self._folder),
             }
         )
         connected = self._wait("loop", "connected")

@@ -1,0 +1,188 @@
+"""What earlier sessions of a subject have used of the day's budgets, from their ledgers.
+
+A budget over a day that began anew with each session would be none. Each live session writes
+down what its programs use, and what it was told of the sessions before it; the next one reads
+that, and every trigger that was let through. Ledgers are chained by hashes, so a row that was
+taken out is noticed; a folder that was taken away is not.
+
+A trigger's row does not name its program: it counts as the one that uses most. Sessions on a
+virtual clock stimulated nobody, and are left out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bci_core.clock import Clock
+from bci_core.config.rig import Rig
+from bci_core.errors import SafetyError, SessionError
+from bci_core.record.ledger import read_ledger, verify_ledger
+from bci_core.record.ledger_format import LedgerRow
+from bci_core.safety.check import ProgramCheck
+from bci_core.safety.envelope import SafetyEnvelope
+from bci_core.safety.history import DAY_S, Dose
+from bci_core.session.folder import SessionFolder
+from bci_core.stimulus import StimProgram
+
+EVENT = "dose"
+"""Name of the ledger row."""
+
+MINUTE_S = 60.0
+
+
+def dose_row(rig: Rig, programs: Sequence[StimProgram], earlier: Sequence[Dose]) -> dict[str, Any]:
+    """What a session writes down at its start: the most that a trigger uses, and what was before.
+
+    Parameters
+    ----------
+    rig : Rig
+    programs : sequence of StimProgram
+        Checked already.
+    earlier : sequence of Dose
+    """
+    envelope = SafetyEnvelope.from_settings(rig.safety)
+    check = ProgramCheck(envelope)
+    uses = [check.use(program) for program in programs]
+    most = {
+        "on_time_s": max(program.duration_s for program in programs),
+        "charge_uc": _largest(use.charge_uc for use in uses),
+        "net_charge_uc": _largest(use.net_charge_uc for use in uses),
+        "sound_dose": max(use.sound_dose for use in uses),
+    }
+    told = [_by_name(asdict(dose)) for dose in earlier]
+    return {"most": _by_name(most), "ahead_s": envelope.ahead_s, "earlier": told}
+
+
+def doses_of(told: Iterable[Mapping[str, Any]]) -> list[Dose]:
+    """Doses as a row, or a message, tells them."""
+    return [Dose(**_by_number(each)) for each in told]
+
+
+def told(folder: SessionFolder) -> list[dict[str, Any]]:
+    """What a session that has just been opened was told, for its loop."""
+    rows = [row for row in read_ledger(folder.ledger) if row.event == EVENT]
+    return list(rows[0].data["earlier"]) if rows else []
+
+
+def earlier_of(ledger: Sequence[LedgerRow]) -> list[Dose]:
+    """What a session was told of those before it; nothing where it was told nothing."""
+    rows = [row for row in ledger if row.event == EVENT]
+    return doses_of(rows[0].data["earlier"]) if rows else []
+
+
+def earlier_doses(root: Path, subject: str, clock: Clock) -> list[Dose]:
+    """What the sessions below `root` have used within the last day, by the minute.
+
+    Parameters
+    ----------
+    root : Path
+        Where session folders are made.
+    subject : str
+        Only sessions of the same one count.
+    clock : Clock
+        Times are on this one; what has no place on it yet counts as just now.
+
+    Raises
+    ------
+    SafetyError
+        A ledger was altered, or does not say what its triggers use: the dose is not known.
+    """
+    by_minute: dict[int, Dose] = {}
+    for path in sorted(root.glob("*/ledger.jsonl")):
+        age_s = clock.utc().timestamp() - path.stat().st_mtime
+        if age_s > DAY_S + MINUTE_S:
+            continue
+        for dose in _doses_in(path, subject, clock):
+            minute = int(dose.end_s // MINUTE_S)
+            by_minute[minute] = _together(by_minute.get(minute), dose)
+    return [by_minute[minute] for minute in sorted(by_minute)]
+
+
+def _doses_in(path: Path, subject: str, clock: Clock) -> list[Dose]:
+    try:
+        verify_ledger(path)
+        ledger = read_ledger(path)
+    except SessionError as error:
+        raise _unknown(path, str(error)) from error
+    started = [row.data for row in ledger if row.event == "session.start"]
+    if not started or started[0].get("subject") != subject or started[0].get("virtual_time"):
+        return []
+    rows = [row.data for row in ledger if row.event == EVENT]
+    now_s, utc = clock.now_s(), clock.utc()
+    found = []
+    for row in ledger:
+        if row.event not in ("decision", "outcome"):
+            continue
+        if not rows:
+            raise _unknown(path, f"it has triggers and no {EVENT!r} row")
+        most = _by_number(rows[0]["most"])
+        late_s = rows[0]["ahead_s"] + most["on_time_s"]
+        ago_s = (utc - datetime.fromisoformat(row.utc)).total_seconds()
+        end_s = min(now_s, now_s - ago_s + late_s)
+        if row.event == "outcome":
+            found.append(_surplus(row.data, most, end_s))
+        elif row.data["seq"] and row.data["refusal"] is None:
+            found.append(Dose(end_s, 1, **most))
+    return found
+
+
+def _surplus(outcome: Mapping[str, Any], most: Mapping[str, Any], end_s: float) -> Dose:
+    """What a device reported beyond what was asked, on every electrode that was in use."""
+    asked_uc = sum(most["charge_uc"].values())
+    more_uc = max(0.0, (outcome.get("charge_uc") or 0.0) - asked_uc)
+    cut_uc = abs(outcome.get("net_charge_uc") or 0.0)
+    electrodes = most["charge_uc"]
+    return Dose(
+        end_s,
+        charge_uc=dict.fromkeys(electrodes, more_uc),
+        net_charge_uc=dict.fromkeys(electrodes, cut_uc),
+    )
+
+
+def _together(one: Dose | None, other: Dose) -> Dose:
+    if one is None:
+        return other
+    return Dose(
+        max(one.end_s, other.end_s),
+        one.trains + other.trains,
+        one.on_time_s + other.on_time_s,
+        _sum(one.charge_uc, other.charge_uc),
+        _sum(one.net_charge_uc, other.net_charge_uc),
+        one.sound_dose + other.sound_dose,
+    )
+
+
+def _sum(one: Mapping[int, float], other: Mapping[int, float]) -> dict[int, float]:
+    return {key: one.get(key, 0.0) + other.get(key, 0.0) for key in (*one, *other)}
+
+
+def _largest(amounts: Iterable[Mapping[int, float]]) -> dict[int, float]:
+    found: dict[int, float] = {}
+    for each in amounts:
+        for electrode, amount in each.items():
+            found[electrode] = max(found.get(electrode, 0.0), amount)
+    return found
+
+
+_BY_ELECTRODE = ("charge_uc", "net_charge_uc")
+
+
+def _by_name(told: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has names only."""
+    named = {key: {str(e): uc for e, uc in told[key].items()} for key in _BY_ELECTRODE}
+    return {**told, **named}
+
+
+def _by_number(told: Mapping[str, Any]) -> dict[str, Any]:
+    numbered = {key: {int(e): uc for e, uc in told[key].items()} for key in _BY_ELECTRODE}
+    return {**told, **numbered}
+
+
+def _unknown(path: Path, why: str) -> SafetyError:
+    return SafetyError(
+        f"{path}: what this earlier session of the day has stimulated is not known ({why}); "
+        "budgets over hour and day cannot be kept. See to it with: bci ledger verify; or use "
+        "another --out and answer for the dose yourself"
+    )
