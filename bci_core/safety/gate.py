@@ -84,6 +84,7 @@ class SafetyGate:
         self._electrodes = [program.every_electrode for program in programs]
         self._envelope = envelope
         self._ahead_s = envelope.ahead_s
+        self._earlier = tuple(earlier)
         self._history = TrainHistory(envelope, programs, earlier)
         self._link = link
         self._arming = arming
@@ -128,6 +129,10 @@ class SafetyGate:
             raise SafetyError(f"electrodes that cannot be used:\n{lines}")
         measured_kohm = {each.electrode: each.magnitude_kohm for each in impedances}
         check_programs(self._programs, self._envelope, capabilities, measured_kohm)
+        if self._last_seq == 0:  # nothing has been let through yet that would be forgotten
+            self._history = TrainHistory(
+                self._envelope, self._programs, self._earlier, capabilities
+            )
         self._asked = [
             asked_of(program, check.use(program), self._envelope, capabilities)
             for program in self._programs

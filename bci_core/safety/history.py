@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from bci_core.events import Delivery, Outcome, Refusal
-from bci_core.safety.check import ProgramCheck
+from bci_core.safety.check import Able, ProgramCheck
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.limits import ALL_KINDS, at_least, at_most
 from bci_core.safety.shape import label
@@ -87,6 +87,8 @@ class TrainHistory:
         An index below counts into these.
     earlier : sequence of Dose
         Of earlier sessions, oldest first.
+    capabilities : Capabilities or SoundCapabilities, optional
+        Of the device, whose rounding may leave more net charge than was asked.
     """
 
     def __init__(
@@ -94,9 +96,10 @@ class TrainHistory:
         envelope: SafetyEnvelope,
         programs: Sequence[StimProgram],
         earlier: Sequence[Dose] = (),
+        capabilities: Able | None = None,
     ) -> None:
         self._envelope = envelope
-        check = ProgramCheck(envelope)
+        check = ProgramCheck(envelope, capabilities)
         uses = [check.use(program) for program in programs]
         groups = _groups(uses, earlier)
         n_amounts = _FIRST_GROUP + 2 * len(groups)

@@ -20,7 +20,7 @@ from bci_core.config.rig import Rig
 from bci_core.errors import SafetyError, SessionError
 from bci_core.record.ledger import read_ledger, verify_ledger
 from bci_core.record.ledger_format import LedgerRow
-from bci_core.safety.check import ProgramCheck
+from bci_core.safety.check import Able, ProgramCheck
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import DAY_S, Dose
 from bci_core.session.folder import SessionFolder
@@ -32,7 +32,12 @@ EVENT = "dose"
 MINUTE_S = 60.0
 
 
-def dose_row(rig: Rig, programs: Sequence[StimProgram], earlier: Sequence[Dose]) -> dict[str, Any]:
+def dose_row(
+    rig: Rig,
+    programs: Sequence[StimProgram],
+    earlier: Sequence[Dose],
+    able: Able | None = None,
+) -> dict[str, Any]:
     """What a session writes down at its start: the most that a trigger uses, and what was before.
 
     Parameters
@@ -41,9 +46,11 @@ def dose_row(rig: Rig, programs: Sequence[StimProgram], earlier: Sequence[Dose])
     programs : sequence of StimProgram
         Checked already.
     earlier : sequence of Dose
+    able : Capabilities or SoundCapabilities, optional
+        Of the device, for its rounding.
     """
     envelope = SafetyEnvelope.from_settings(rig.safety)
-    check = ProgramCheck(envelope)
+    check = ProgramCheck(envelope, able)
     uses = [check.use(program) for program in programs]
     most = {
         "on_time_s": max(program.duration_s for program in programs),

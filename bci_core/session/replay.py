@@ -17,7 +17,7 @@ from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
-from bci_core.events import Acceptance, Delivery, Detection, Outcome, Situation, Trigger
+from bci_core.events import Acceptance, Delivery, Detection, EventKind, Outcome, Situation, Trigger
 from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
@@ -204,6 +204,8 @@ class _Replay:
             difference = _compare([guard_row(alarm, self._guard)], was)
             if difference:
                 return difference
+            if alarm.kind is EventKind.ONSET:
+                self._gate.after_discharge.note_abort(was[0].get("now_s") or 0.0)
             self._alarms_made += 1
         return ""
 

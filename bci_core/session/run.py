@@ -121,7 +121,7 @@ def open_session(
     programs = build.protocol(rig).programs()
     uses = worst_case(programs, envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
-    ledger.append(doses.EVENT, "supervisor", doses.dose_row(rig, programs, earlier))
+    ledger.append(doses.EVENT, "supervisor", doses.dose_row(rig, programs, earlier, able))
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
     ledger.sync()

@@ -219,6 +219,23 @@ def test_more_than_was_asked_counts_once_the_latch_is_reset() -> None:
     assert str(answer).startswith("charge_per_hour: 1.4 uC, limit 1.3 uC")
 
 
+def test_net_charge_is_budgeted_as_the_device_rounds_it() -> None:
+    uneven = BiphasicPulse(1000.0, 100.0, 0.0, recovery_amplitude_ua=500.0, recovery_phase_us=200.0)
+    program = replace(SHORT, train=PulseTrain(uneven, 10.0, 5, ramp_up_pulses=1))
+    coarse = replace(MEASURING, amplitude_step_ua=100.0)  # 500 and 250 uA, rounded to 200
+    limits = {"net_charge_fraction": 0.3, "override_reason": "ramp", "overridden_by": "tests"}
+    bench = Bench(program, coarse, **limits, net_charge_per_hour_uc=0.015)
+    assert isinstance(bench.fire(10.0), Sent)
+    assert str(bench.fire(20.0)).startswith("net_charge_per_hour: 0.02 uC, limit 0.015 uC")
+
+
+def test_connecting_again_forgets_no_budget() -> None:
+    bench = Bench(charge_per_hour_uc=0.8)
+    assert isinstance(bench.fire(10.0), Sent)
+    bench.gate.connect(MEASURING)
+    assert str(bench.fire(20.0)).startswith("charge_per_hour: 1 uC, limit 0.8 uC")
+
+
 def test_after_a_guard_has_stopped_it_the_gate_waits_and_the_pair_is_banned() -> None:
     bench = Bench()
     bench.fire(10.0)
