@@ -10,8 +10,9 @@ virtual clock stimulated nobody, and are left out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,34 @@ def earlier_doses(root: Path, subject: str, clock: Clock) -> list[Dose]:
         age_s = clock.utc().timestamp() - path.stat().st_mtime
         if age_s > DAY_S + MINUTE_S:
             continue
-        for dose in _doses_in(path, subject, clock):
-            minute = int(dose.end_s // MINUTE_S)
+        for minute, dose in _doses_in(path, subject, clock).items():
             by_minute[minute] = _together(by_minute.get(minute), dose)
     return [by_minute[minute] for minute in sorted(by_minute)]
 
 
-def _doses_in(path: Path, subject: str, clock: Clock) -> list[Dose]:
+@dataclass(slots=True)
+class _Minute:
+    """What a ledger tells of one minute: trains, and what was reported beyond what was asked."""
+
+    end_s: float = -inf
+    trains: int = 0
+    more_uc: float = 0.0
+    cut_uc: float = 0.0
+
+    def dose(self, most: Mapping[str, Any]) -> Dose:
+        """With every train the one that uses most; what was beyond, on every electrode."""
+        charge_uc, net_uc = most["charge_uc"], most["net_charge_uc"]
+        return Dose(
+            self.end_s,
+            self.trains,
+            self.trains * most["on_time_s"],
+            {e: self.trains * uc + self.more_uc for e, uc in charge_uc.items()},
+            {e: self.trains * uc + self.cut_uc for e, uc in net_uc.items()},
+            self.trains * most["sound_dose"],
+        )
+
+
+def _doses_in(path: Path, subject: str, clock: Clock) -> dict[int, Dose]:
     try:
         verify_ledger(path)
         ledger = read_ledger(path)
@@ -115,37 +137,29 @@ def _doses_in(path: Path, subject: str, clock: Clock) -> list[Dose]:
         raise _unknown(path, str(error)) from error
     started = [row.data for row in ledger if row.event == "session.start"]
     if not started or started[0].get("subject") != subject or started[0].get("virtual_time"):
-        return []
+        return {}
+    told = [row for row in ledger if row.event in ("decision", "outcome")]
+    if not told:
+        return {}
     rows = [row.data for row in ledger if row.event == EVENT]
+    if not rows:
+        raise _unknown(path, f"it has triggers and no {EVENT!r} row")
+    most = _by_number(rows[0]["most"])
+    asked_uc = sum(most["charge_uc"].values())
+    late_s = rows[0]["ahead_s"] + most["on_time_s"]
     now_s, utc = clock.now_s(), clock.utc()
-    found = []
-    for row in ledger:
-        if row.event not in ("decision", "outcome"):
-            continue
-        if not rows:
-            raise _unknown(path, f"it has triggers and no {EVENT!r} row")
-        most = _by_number(rows[0]["most"])
-        late_s = rows[0]["ahead_s"] + most["on_time_s"]
+    minutes: dict[int, _Minute] = {}
+    for row in told:
         ago_s = (utc - datetime.fromisoformat(row.utc)).total_seconds()
         end_s = min(now_s, now_s - ago_s + late_s)
-        if row.event == "outcome":
-            found.append(_surplus(row.data, most, end_s))
-        elif row.data["seq"] and row.data["refusal"] is None:
-            found.append(Dose(end_s, 1, **most))
-    return found
-
-
-def _surplus(outcome: Mapping[str, Any], most: Mapping[str, Any], end_s: float) -> Dose:
-    """What a device reported beyond what was asked, on every electrode that was in use."""
-    asked_uc = sum(most["charge_uc"].values())
-    more_uc = max(0.0, (outcome.get("charge_uc") or 0.0) - asked_uc)
-    cut_uc = abs(outcome.get("net_charge_uc") or 0.0)
-    electrodes = most["charge_uc"]
-    return Dose(
-        end_s,
-        charge_uc=dict.fromkeys(electrodes, more_uc),
-        net_charge_uc=dict.fromkeys(electrodes, cut_uc),
-    )
+        minute = minutes.setdefault(int(end_s // MINUTE_S), _Minute())
+        minute.end_s = max(minute.end_s, end_s)
+        if row.event == "decision":
+            minute.trains += bool(row.data["seq"]) and row.data["refusal"] is None
+        else:
+            minute.more_uc += max(0.0, (row.data.get("charge_uc") or 0.0) - asked_uc)
+            minute.cut_uc += abs(row.data.get("net_charge_uc") or 0.0)
+    return {number: minute.dose(most) for number, minute in minutes.items()}
 
 
 def _together(one: Dose | None, other: Dose) -> Dose:
