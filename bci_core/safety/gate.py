@@ -91,7 +91,7 @@ class SafetyGate:
         self._asked: list[Asked] = []
         self._watch = DeviceWatch()
         self._last_seq = 0
-        self._unreported: dict[int, Trigger] = {}
+        self._unreported: dict[int, tuple[Trigger, float]] = {}
         self.after_discharge = AfterDischargeLock(
             envelope.after_discharge_lockout_s, envelope.after_discharge_lookback_s
         )
@@ -167,11 +167,10 @@ class SafetyGate:
         )
         if refusal is not None:
             return refusal
-        self._history.add(index, start_s)
-        end_s = start_s + self._durations_s[index]
+        end_s = self._history.add(index, start_s)
         self.after_discharge.note_train(end_s, self._electrodes[index])
         self._last_seq = trigger.seq
-        self._unreported[trigger.seq] = trigger
+        self._unreported[trigger.seq] = (trigger, end_s)
         try:
             sent_s = self._link.send(trigger)
         except BciError:
@@ -189,12 +188,13 @@ class SafetyGate:
         str
             The difference, or "".
         """
-        trigger = self._unreported.pop(delivery.seq, None)
-        if trigger is None:
+        sent = self._unreported.pop(delivery.seq, None)
+        if sent is None:
             found = "never sent, or reported before"
         else:
+            trigger, end_s = sent
             index = self._index[trigger.program_id]
-            self._history.note(index, delivery)
+            self._history.note(index, end_s, delivery)
             asked = self._asked[index]
             found = difference(asked, trigger, delivery)
             flowed = not (trigger.sham or delivery.outcome in (Outcome.SHAM, Outcome.REFUSED))
@@ -239,7 +239,7 @@ class SafetyGate:
             Which trigger, how late and the limit, or "".
         """
         self._history.forget(now_s)
-        for seq, trigger in self._unreported.items():
+        for seq, (trigger, _) in self._unreported.items():
             duration_s = self._durations_s[self._index[trigger.program_id]]
             late_s = now_s - (trigger.deadline_s + duration_s)
             if at_most(late_s, REPORT_WITHIN_S):

@@ -7,7 +7,7 @@ device then reports only adds to it: where more was delivered, or later, that co
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf, isfinite, isinf
 
 from bci_core.events import Delivery, Outcome, Refusal
 from bci_core.safety.check import Able, ProgramCheck
@@ -157,21 +157,24 @@ class TrainHistory:
                 return Refusal(budget.code, value, budget.bound, budget.unit, budget.where)
         return None
 
-    def add(self, index: int, start_s: float) -> None:
-        """Note a train that `refusal` has let through."""
+    def add(self, index: int, start_s: float) -> float:
+        """Note a train that `refusal` has let through; when it will end."""
         self._last_end_s = end_s = start_s + self._durations_s[index]
         amounts = self._amounts[index]
         self._hour.add(start_s, end_s, amounts)
         self._day.add(start_s, end_s, amounts)
         self._starts_s.append(start_s)
+        return end_s
 
     def forget(self, now_s: float) -> None:
         """Let go of what no trigger from now on can meet any more. Changes no answer."""
         self._hour.forget(now_s)
         self._day.forget(now_s)
 
-    def note(self, index: int, delivery: Delivery) -> None:
+    def note(self, index: int, end_s: float, delivery: Delivery) -> None:
         """Add what was delivered beyond what was asked of a program, and when it really ended.
+
+        `end_s` is when it was to end, as `add` has told.
 
         An amount that is no number counts as much again as was asked.
         """
@@ -187,12 +190,17 @@ class TrainHistory:
                 more[at] = max(0.0, surplus_uc)
                 left_uc = net_uc if cut else net_uc * delivery.n_pulses - amounts[at + 1]
                 more[at + 1] = max(0.0, left_uc)
-        lasted_s = delivery.offset_s - delivery.onset_s
-        more[_ON_TIME] = max(0.0, lasted_s - self._durations_s[index])
+        duration_s = self._durations_s[index]
+        longer_s = delivery.offset_s - delivery.onset_s - duration_s
+        # A sham, or a refusal, tells of no time at all.
+        longer_s = duration_s if isinf(longer_s) else longer_s
+        more[_ON_TIME] = max(0.0, longer_s)
         self._hour.add_to_last(more)
         self._day.add_to_last(more)
-        if delivery.offset_s > self._last_end_s:
-            self._last_end_s = delivery.offset_s
+        if delivery.offset_s > end_s and isfinite(delivery.offset_s):
+            self._hour.lasted(end_s, delivery.offset_s)
+            self._day.lasted(end_s, delivery.offset_s)
+            self._last_end_s = max(self._last_end_s, delivery.offset_s)
 
 
 def _number_or(value: float, otherwise: float) -> float:

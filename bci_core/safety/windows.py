@@ -57,8 +57,7 @@ class Window:
         before_s = start_s - self._span_s
         while entries and entries[0][0] <= before_s:
             self._subtract(entries.popleft()[1])
-        if self._grain_s:
-            end_s = ceil(end_s / self._grain_s) * self._grain_s
+        end_s = self._grained(end_s)
         if not entries:
             self.sums = [0.0] * len(self.sums)  # and with it what rounding has left
         if self._grain_s and entries and entries[-1][0] >= end_s:
@@ -66,6 +65,20 @@ class Window:
             return
         entries.append((end_s, [0.0] * len(self.sums)))
         self._into(entries[-1][1], amounts)
+
+    def lasted(self, end_s: float, until_s: float) -> None:
+        """The entry that was to end at a time ended later, and counts for longer."""
+        end_s, until_s = self._grained(end_s), self._grained(until_s)
+        entries = self._entries
+        for i in range(len(entries) - 1, -1, -1):
+            ends_s, amounts = entries[i]
+            if ends_s == end_s:
+                entries[i] = (max(ends_s, until_s), amounts)
+            if ends_s <= end_s:
+                return
+
+    def _grained(self, end_s: float) -> float:
+        return ceil(end_s / self._grain_s) * self._grain_s if self._grain_s else end_s
 
     def forget(self, now_s: float) -> None:
         """Let go of some of what has left by now, so that little is left to do at a trigger."""

@@ -93,8 +93,7 @@ def report(**changes: Any) -> Delivery:
 
 def after(delivery: Delivery, index: int = 0, **limits: Any) -> TrainHistory:
     past = history(**limits)
-    past.add(index, 1000.0)
-    past.note(index, delivery)
+    past.note(index, past.add(index, 1000.0), delivery)
     return past
 
 
@@ -138,6 +137,26 @@ def test_a_train_that_came_late_or_lasted_longer_counts_as_it_was() -> None:
     assert refused(past.refusal(0, 1001.7)).startswith("lockout: 0.9 s, limit 1 s")
     past = after(report(offset_s=1001.0), on_time_per_hour_s=1.2)
     assert refused(past.refusal(0, 1010.0)).startswith("on_time_per_hour: 1.4002 s, limit 1.2 s")
+
+
+def test_a_train_that_ended_later_counts_until_an_hour_after_that() -> None:
+    past = after(report(onset_s=1000.2, offset_s=1000.8), trains_per_hour=1)
+    assert past.refusal(0, 1000.7 + 3600.0) is not None
+    assert past.refusal(0, 1000.8 + 3600.0) is None
+    # Also when the next was let through before the report came.
+    past = history(trains_per_hour=2)
+    end_s = past.add(0, 1000.0)
+    past.add(0, 1002.0)
+    past.note(0, end_s, report(offset_s=1000.8, onset_s=1000.4))
+    assert past.refusal(0, 1000.7 + 3600.0) is not None
+    assert past.refusal(0, 1000.8 + 3600.0) is None
+    past.note(0, 900.0, report(offset_s=950.0, onset_s=949.6))
+    assert past.refusal(0, 1000.8 + 3600.0) is None
+
+
+def test_an_end_that_is_no_time_counts_as_much_again() -> None:
+    past = after(report(offset_s=inf), on_time_per_hour_s=1.0)
+    assert refused(past.refusal(0, 1010.0)).startswith("on_time_per_hour: 1.2006 s, limit 1 s")
 
 
 def test_sound_has_a_dose() -> None:
