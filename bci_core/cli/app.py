@@ -6,7 +6,19 @@ import typer
 from rich.console import Console
 
 from bci_core import __version__, jit
-from bci_core.cli import bench, calibrate, learn, look, node, records, replay, run, score, tune
+from bci_core.cli import (
+    bench,
+    calibrate,
+    learn,
+    look,
+    node,
+    records,
+    replay,
+    run,
+    score,
+    tune,
+    unblind,
+)
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -21,7 +33,7 @@ app = typer.Typer(
 app.add_typer(bench.app, name="bench")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, node):
+for module in (run, look, replay, score, tune, calibrate, records, node, unblind):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,12 +33,28 @@ def problems_of(
     """One `Problem` for each mistake pydantic found in a section."""
     found = []
     for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        where = f"{section}.{key}" if key else section
-        first = str(item["loc"][0]) if item["loc"] else ""
-        line = lines.get(f"{section}.{first}", lines.get(section))
-        found.append(Problem(where, _message(item, first, model), line))
+        *above, key = [str(part) for part in item["loc"]] or [""]
+        where = ".".join([section, *above, *([key] if key else [])])
+        first = above[0] if above else key
+        line = lines.get(where, lines.get(f"{section}.{first}", lines.get(section)))
+        table = _table(model, above)
+        if table is None:  # within the value of a key
+            found.append(Problem(where, _message(item, first, model), line))
+        else:
+            found.append(Problem(where, _message(item, key, table), line))
     return found
+
+
+def _table(model: type[BaseModel], above: Iterable[str]) -> type[BaseModel] | None:
+    """The model of a table below a section; None where there is no such table."""
+    for name in above:
+        field = model.model_fields.get(name)
+        below = [m for m in get_args(field.annotation if field else None) if isinstance(m, type)]
+        tables = [each for each in below if issubclass(each, BaseModel)]
+        if not tables:
+            return None
+        model = tables[0]
+    return model
 
 
 def _message(item: Any, key: str, model: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ what it did. The live session, the simulation and the replay all call `act`.
 from dataclasses import dataclass, replace
 
 from bci_core.contracts import Policy, StimProtocol
+from bci_core.control.arms import ArmAssigner, Assigned
 from bci_core.events import (
     Decision,
     Detection,
@@ -29,14 +30,20 @@ class Act:
     triggers : tuple of (Trigger, Sent or Refusal)
         What was asked of the gate, and its answer. Empty when the policy refused, and at
         the end of an event.
+    planned : tuple of Trigger
+        For each of those, what the protocol had planned, whatever the arm.
+    assigned : Assigned or None
+        What the trial was allotted, in a session with control arms.
     """
 
     decision: Decision
     triggers: tuple[tuple[Trigger, Sent | Refusal], ...] = ()
+    planned: tuple[Trigger, ...] = ()
+    assigned: Assigned | None = None
 
 
 class ClosedLoop:
-    """Detection → policy → protocol → gate.
+    """Detection → policy → protocol → arm → gate.
 
     Parameters
     ----------
@@ -46,6 +53,8 @@ class ClosedLoop:
     clock_offset_s : float
         What is added to a sample's time to get this machine's. Policy, protocol and gate
         go by this machine's clock; decisions are told with the detection as it was made.
+    arms : ArmAssigner, optional
+        Allots each trial to a control arm. Policy and protocol never know to which.
     """
 
     def __init__(
@@ -54,20 +63,34 @@ class ClosedLoop:
         protocol: StimProtocol,
         gate: SafetyGate,
         clock_offset_s: float = 0.0,
+        arms: ArmAssigner | None = None,
     ) -> None:
         self.policy = policy
         self.protocol = protocol
         self.gate = gate
         self._offset_s = clock_offset_s
+        self._arms = arms
         self._next_seq = 1
+
+    def begin(self, first_sample_s: float) -> None:
+        """The first sample has come; its time as the detector sees it."""
+        if self._arms is not None:
+            self._arms.begin(first_sample_s + self._offset_s)
 
     def act(self, detection: Detection, situation: Situation) -> Act:
         """Read top to bottom, this is the architecture."""
         decision = self.policy.decide(self._here(detection), situation)
-        triggers = self.protocol.plan(decision, self._next_seq) if _acts(decision) else ()
-        self._next_seq += len(triggers)
+        acts = _acts(decision)
+        planned = self.protocol.plan(decision, self._next_seq) if acts else ()
+        self._next_seq += len(planned)
+        assigned = self._arms.assign(decision) if acts and self._arms is not None else None
+        triggers = planned
+        if assigned is not None:
+            triggers = tuple(assigned.apply(t, situation.now_s) for t in planned)
+            if assigned.sham:
+                decision = replace(decision, verdict=Verdict.SHAM)
         answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
-        return Act(replace(decision, detection=detection), answers)
+        return Act(replace(decision, detection=detection), answers, planned, assigned)
 
     def _here(self, detection: Detection) -> Detection:
         """The detection, on this machine's clock."""

@@ -11,6 +11,8 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier, Detector, StimProtocol, Stimulator, StimulatorLink
+from bci_core.control.arms import Design
+from bci_core.control.blinding import HoldBack
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
 from bci_core.errors import BciError, ConfigError, Problem
@@ -18,6 +20,7 @@ from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.session.arms import arms_problems, assigner
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.
@@ -70,20 +73,51 @@ def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """A loop and the parts that others need to reach."""
+    """A loop and the parts that others need to reach; `design` of its control arms, if any."""
 
     loop: ClosedLoop
     gate: SafetyGate
     protocol: StimProtocol
+    design: Design | None = None
+
+    @property
+    def latest_s(self) -> float | None:
+        """The longest delay of any control arm; None without arms."""
+        return None if self.design is None else self.design.latest_s
 
 
-def wire(rig: Rig, link: StimulatorLink, arming: Arming, clock_offset_s: float = 0.0) -> Wired:
-    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it."""
+def wire(
+    rig: Rig,
+    link: StimulatorLink,
+    arming: Arming,
+    clock_offset_s: float = 0.0,
+    seed: bytes | None = None,
+) -> Wired:
+    """Policy, protocol, control arms and gate around a link.
+
+    Parameters
+    ----------
+    rig : Rig
+    link : StimulatorLink
+    arming : Arming
+    clock_offset_s : float
+        As `ClosedLoop` has it.
+    seed : bytes or None
+        Of the arms; None where there are none, or where it is sealed.
+    """
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
     gate = SafetyGate(envelope, proto.programs(), link, arming)
-    loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s)
-    return Wired(loop, gate, proto)
+    arms = assigner(rig, seed)
+    loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s, arms)
+    return Wired(loop, gate, proto, None if arms is None else arms.design)
+
+
+def hold_back(wired: Wired) -> HoldBack | None:
+    """Of a blind session."""
+    if wired.design is None or not wired.design.settings.blind:
+        return None
+    return HoldBack(wired.protocol.programs(), wired.design.latest_s)
 
 
 def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
@@ -109,10 +143,12 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         problems += _sensing_problems(rig, info)
     try:
         programs = protocol(rig).programs()
-        check_programs(programs, SafetyEnvelope.from_settings(rig.safety))
+        envelope = SafetyEnvelope.from_settings(rig.safety)
+        check_programs(programs, envelope)
     except BciError as error:
         problems += _problems("safety", error)
     else:
+        problems += arms_problems(rig, programs, envelope)
         try:
             stimulator(rig).load(programs)
         except BciError as error:

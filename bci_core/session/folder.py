@@ -132,6 +132,16 @@ class SessionFolder:
         return self.path / "provenance.json"
 
     @property
+    def sealed(self) -> Path:
+        """What a blind session does not tell yet."""
+        return self.path / "sealed.jsonl"
+
+    @property
+    def allocation(self) -> Path:
+        """Seed of the control arms, where they are not blind; for its owner's eyes."""
+        return self.path / "allocation.json"
+
+    @property
     def lsl_config(self) -> Path:
         """How far discovery of the session's streams reaches, for liblsl."""
         return self.path / "lsl_api.cfg"

@@ -24,8 +24,8 @@ UNLOGGED_LIMIT_S = 1.0
 class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
-    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine}, ``begin``, ``arm``
-    {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``, ``close``.
+    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, and the seed of
+    the control arms, if there are any}, ``begin``, ``arm`` {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``, ``close``.
 
     Parameters
     ----------
@@ -148,6 +148,7 @@ class LoopNode:
             self._emit,
             self._clock,
             order["same_machine"],
+            seed=bytes.fromhex(order.get("seed") or ""),
         )
         self._channel.send({"event": "connected", "scheduling": scheduling})
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
@@ -15,11 +15,15 @@ from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
+from bci_core.session.arms import Opened, check_keepers, commit
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from bci_core.record.keepers import Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +51,42 @@ def run_session(
     progress: Progress,
     duration_s: float,
     waiting: Sequence[WaitingNode] = (),
+    keepers: Sequence["Keeper"] = (),
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
+
+    A blind one needs its two keepers.
 
     Raises
     ------
     ConfigError
         The rig has mistakes that only its parts can find; nothing was started.
+    InputError
+        The keepers are not those of the rig.
     """
+    check_keepers(rig, keepers)
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text)
+    opened = open_session(folder, rig, clock, lsl_text, keepers)
     progress.say(f"session {folder.path}")
+    if opened.told:
+        progress.say(opened.told)
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
-        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs
+        rig, info, folder, opened, clock, progress, duration_s, waiting, outputs
     )
     return Finished(folder, supervisor.run(), finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
-    """Write down what is settled before anything starts: rig, origins, limits.
+def open_session(
+    folder: SessionFolder,
+    rig: Rig,
+    clock: Clock,
+    lsl_text: str = "",
+    keepers: Sequence["Keeper"] = (),
+) -> Opened:
+    """Write down what is settled before anything starts: rig, origins, arms, limits.
 
     Parameters
     ----------
@@ -77,6 +95,8 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
+    keepers : sequence of Keeper
+        Of a blind session.
 
     Raises
     ------
@@ -104,12 +124,13 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
         "simulated": build.stimulator(rig).capabilities.simulated,
     }
     ledger.append("session.start", "supervisor", start)
+    opened = commit(rig, folder, ledger, keepers)
     uses = worst_case(build.protocol(rig).programs(), envelope)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
     ledger.sync()
-    return ledger
+    return opened
 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:

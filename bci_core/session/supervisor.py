@@ -16,7 +16,7 @@ from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.control.journal import LAST_MARKER
 from bci_core.errors import BciError, LedgerError, RunError
-from bci_core.record.ledger import Ledger
+from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -49,7 +49,8 @@ class Supervisor:
         What the amplifier will stream, as found when the rig was checked.
     folder : SessionFolder
         Already holds the resolved rig and the LSL configuration.
-    ledger : Ledger
+    opened : Opened
+        Its ledger, and the seed of its control arms.
     clock : Clock
     progress : Progress
     duration_s : float
@@ -65,7 +66,7 @@ class Supervisor:
         rig: Rig,
         info: StreamInfo,
         folder: SessionFolder,
-        ledger: Ledger,
+        opened: Opened,
         clock: Clock,
         progress: Progress,
         duration_s: float,
@@ -75,7 +76,8 @@ class Supervisor:
         self._rig = rig
         self._info = info
         self._folder = folder
-        self._ledger = ledger
+        self._ledger = ledger = opened.ledger
+        self._seed = opened.seed
         self._clock = clock
         self._progress = progress
         self._duration_s = duration_s
@@ -139,6 +141,7 @@ class Supervisor:
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
                 "channels": list(self._info.channels),
+                "seed": self._seed and self._seed.hex(),
             }
         )
         connected = self._wait("loop", "connected")
