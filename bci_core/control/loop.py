@@ -30,16 +30,21 @@ class Act:
     triggers : tuple of (Trigger, Sent or Refusal)
         What was asked of the gate, and its answer. Empty when the policy refused, and at
         the end of an event.
-    planned : tuple of Trigger
-        For each of those, what the protocol had planned, whatever the arm.
     assigned : Assigned or None
         What the trial was allotted, in a session with control arms.
+    before_arm : tuple of Trigger
+        The triggers as the protocol planned them, where the trial was allotted.
     """
 
     decision: Decision
     triggers: tuple[tuple[Trigger, Sent | Refusal], ...] = ()
-    planned: tuple[Trigger, ...] = ()
     assigned: Assigned | None = None
+    before_arm: tuple[Trigger, ...] = ()
+
+    @property
+    def planned(self) -> tuple[Trigger, ...]:
+        """For each of the triggers, what the protocol had planned, whatever the arm."""
+        return self.before_arm if self.assigned else tuple(t for t, _ in self.triggers)
 
 
 class ClosedLoop:
@@ -84,13 +89,14 @@ class ClosedLoop:
         planned = self.protocol.plan(decision, self._next_seq) if acts else ()
         self._next_seq += len(planned)
         assigned = self._arms.assign(decision) if acts and self._arms is not None else None
-        triggers = planned
+        triggers, before_arm = planned, ()
         if assigned is not None:
+            before_arm = planned
             triggers = tuple(assigned.apply(t, situation.now_s) for t in planned)
             if assigned.sham:
                 decision = replace(decision, verdict=Verdict.SHAM)
         answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
-        return Act(replace(decision, detection=detection), answers, planned, assigned)
+        return Act(replace(decision, detection=detection), answers, assigned, before_arm)
 
     def _here(self, detection: Detection) -> Detection:
         """The detection, on this machine's clock."""

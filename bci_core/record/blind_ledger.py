@@ -9,6 +9,9 @@ from bci_core.record.ledger import LAST_EVENT, Ledger
 if TYPE_CHECKING:
     from bci_core.record.seal import SealWriter
 
+SEALED_FILE = "sealed.jsonl"
+"""Beside the ledger."""
+
 SEALED = "sealed"
 """Key of a row's data that holds the hash of its sealed whole."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bci_core.errors import SessionError
-from bci_core.record.blind_ledger import SEALED
+from bci_core.record.blind_ledger import SEALED, SEALED_FILE
 from bci_core.record.ledger import UNBLINDED, read_ledger
 from bci_core.record.ledger_format import LedgerRow
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bci_core.record.seal import SealedRows
 
 
-def read_rows(ledger: Path, sealed: Path) -> list[LedgerRow]:
+def read_rows(ledger: Path) -> list[LedgerRow]:
     """Rows as `read_ledger` has them; where the ledger has the key, with what was withheld.
 
     Raises
@@ -33,7 +33,7 @@ def read_rows(ledger: Path, sealed: Path) -> list[LedgerRow]:
         key = bytes.fromhex(keys[0])
     except (ValueError, TypeError) as error:
         raise SessionError(f"{ledger}: its {UNBLINDED!r} row has no key") from error
-    return reveal(rows, SealedRows(sealed), key)
+    return reveal(rows, SealedRows(ledger.with_name(SEALED_FILE)), key)
 
 
 def reveal(rows: Sequence[LedgerRow], sealed: "SealedRows", key: bytes) -> list[LedgerRow]:

@@ -119,7 +119,7 @@ def pulses_of(path: Path, sha256: str) -> tuple[float, ...]:
     found = hashlib.sha256(folder.ledger.read_bytes()).hexdigest()
     if found != sha256:
         raise SessionError(f"{folder.ledger}: has SHA-256 {found}, not the {sha256} asked for")
-    rows = read_rows(folder.ledger, folder.sealed)
+    rows = read_rows(folder.ledger)
     ready = next((row.data for row in rows if row.event == "loop.ready"), {})
     first_s = float(ready.get("first_sample_s") or nan) + float(ready.get("clock_offset_s") or 0.0)
     delivered = [

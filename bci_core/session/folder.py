@@ -10,6 +10,7 @@ import psutil
 
 from bci_core.clock import Clock
 from bci_core.errors import SessionError
+from bci_core.record.blind_ledger import SEALED_FILE
 
 LIFELINE = "lifeline"
 """File beside the session's keys by which the device learns at once that the loop has died."""
@@ -134,7 +135,7 @@ class SessionFolder:
     @property
     def sealed(self) -> Path:
         """What a blind session does not tell yet."""
-        return self.path / "sealed.jsonl"
+        return self.path / SEALED_FILE
 
     @property
     def allocation(self) -> Path:

@@ -129,7 +129,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
     clock = LslClock()
     begun_s = clock.now_s()
     rig = load_rig(str(folder.rig))
-    ledger = read_rows(folder.ledger, folder.sealed)
+    ledger = read_rows(folder.ledger)
     ready = _one(ledger, "loop.ready", folder)
     recording = read_session_xdf(folder.xdf, ready["stream"]["name"])
     first = int(np.searchsorted(recording.times_s, ready["first_sample_s"]))
