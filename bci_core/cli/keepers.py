@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +64,8 @@ def openers_for(names: Iterable[str], given: Sequence[str] | None) -> "list[Open
     for name in names:
         file = files.get(name)
         if file is not None and file.suffix == ".pem":
-            key = private_key(file, lambda name=name: _passphrase(name, None, confirm=False))
-            made.append(PrivateKey(name, key))
+            ask = partial(_passphrase, name, None, confirm=False)
+            made.append(PrivateKey(name, private_key(file, ask)))
         else:
             made.append(Passphrase(name, _passphrase(name, file, confirm=False)))
     return made

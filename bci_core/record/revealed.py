@@ -23,7 +23,7 @@ def read_rows(ledger: Path) -> list[LedgerRow]:
         As `read_ledger`; or a sealed row is missing or was altered.
     """
     rows = read_ledger(ledger)
-    keys = [row.data.get("key") for row in rows if row.event == UNBLINDED]
+    keys = [str(row.data.get("key")) for row in rows if row.event == UNBLINDED]
     if not keys:
         return rows
     # Ciphers take a while to import, and few sessions need them.
@@ -31,7 +31,7 @@ def read_rows(ledger: Path) -> list[LedgerRow]:
 
     try:
         key = bytes.fromhex(keys[0])
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise SessionError(f"{ledger}: its {UNBLINDED!r} row has no key") from error
     return reveal(rows, SealedRows(ledger.with_name(SEALED_FILE)), key)
 
