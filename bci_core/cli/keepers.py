@@ -91,7 +91,9 @@ def _passphrase(name: str, file: Path | None, confirm: bool) -> str:
         try:
             return file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: the passphrase of {name} cannot be read ({error})") from error
+            raise InputError(
+                f"{file}: the passphrase of {name} cannot be read ({error})"
+            ) from error
     variable = f"BCI_PASSPHRASE_{name.upper().replace('-', '_')}"
     words = os.environ.get(variable)
     if words is not None:

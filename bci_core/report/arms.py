@@ -69,7 +69,9 @@ def _per_arm(evidence: Evidence, phase: AchievedPhase | None) -> list[dict[str, 
                 f"{RESPONSE}_ms": {key: response[key] for key in _SHOWN},
                 f"{ONSET_ERROR}_ms": {key: onset_error[key] for key in _SHOWN},
                 "phase_error_deg": None if error is None or not error.n else error.mean_deg,
-                "resultant_length": None if error is None or not error.n else error.resultant_length,
+                "resultant_length": None
+                if error is None or not error.n
+                else error.resultant_length,
             }
         )
     return figures

@@ -15,7 +15,7 @@ SEEDS = st.binary(min_size=SEED_BYTES, max_size=SEED_BYTES)
 COUNTS = st.dictionaries(st.sampled_from(ARMS), st.integers(1, 5), min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SEEDS, COUNTS, st.integers(0, 1000))
 def test_every_block_holds_each_arm_as_often_as_its_count(
     seed: bytes, counts: dict[str, int], block: int

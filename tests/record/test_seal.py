@@ -113,9 +113,7 @@ def test_keys_of_another_kind_are_refused(tmp_path: Path) -> None:
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(InputError, match="is no X25519 key"):
         private_key(path, lambda: "")
-    path.write_bytes(
-        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
+    path.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     with pytest.raises(InputError, match="is no X25519 key"):
         public_key(path)
 
