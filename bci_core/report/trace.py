@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from bci_core.control import blinding
 from bci_core.events import EventKind, Outcome, Verdict
-from bci_core.record.ledger import UNBLINDED
-from bci_core.record.ledger import LedgerRow
+from bci_core.record.ledger import UNBLINDED, LedgerRow
 from bci_core.report.timeline import ArmedSpan, Data, Event, armed_spans, number, timeline
 
 Floats = NDArray[np.float64]

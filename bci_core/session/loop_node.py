@@ -24,8 +24,9 @@ UNLOGGED_LIMIT_S = 1.0
 class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
-    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, and the seed of
-    the control arms, if there are any}, ``begin``, ``arm`` {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``, ``close``.
+    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, seed of the control
+    arms or null}, ``begin``, ``arm`` {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``,
+    ``close``.
 
     Parameters
     ----------

@@ -46,7 +46,8 @@ def test_orders_of_a_block_are_equally_likely() -> None:
 def test_uniform_numbers_are_uniform_and_apart() -> None:
     order = Allocation(bytes(SEED_BYTES), {"a": 1})
     drawn = np.array([order.uniform("delay", k) for k in range(2000)])
-    assert (drawn >= 0.0).all() and (drawn < 1.0).all()
+    assert (drawn >= 0.0).all()
+    assert (drawn < 1.0).all()
     assert abs(np.histogram(drawn, 10, (0.0, 1.0))[0] - 200).max() < 60
     other = np.array([order.uniform("stimulate", k) for k in range(2000)])
     assert abs(np.corrcoef(drawn, other)[0, 1]) < 0.08

@@ -50,11 +50,13 @@ def test_delays_are_uniform_over_their_range(
 ) -> None:
     of = design(**{arm: settings})
     delays_s = [a.delay_s for a in assigned(of, MANY)]
-    assert min(delays_s) >= least_s and max(delays_s) <= most_s
+    assert min(delays_s) >= least_s
+    assert max(delays_s) <= most_s
     assert (of.latest_s, of.spread_s) == (most_s, pytest.approx(most_s - least_s))
     if most_s > least_s:
         quarters = Counter(int(4 * (d - least_s) / (most_s - least_s)) for d in delays_s)
-        assert len(quarters) == 4 and min(quarters.values()) > 70
+        assert len(quarters) == 4
+        assert min(quarters.values()) > 70
     assert not any(a.sham for a in assigned(of, MANY))
 
 
@@ -115,7 +117,8 @@ def test_a_published_design_names_everything_that_is_drawn() -> None:
     told = design(phase_shuffled={}, delayed={"delay_s": [0.1, 0.2]}).told()
     assert told["arms"]["phase_shuffled"]["frequency_hz"] == 5.0
     assert told["arms"]["delayed"]["delay_s"] == [0.1, 0.2]
-    assert "secret_seed" not in str(told) and "keepers" not in told
+    assert "secret_seed" not in str(told)
+    assert "keepers" not in told
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.policy import PolicySettings
 from bci_core.record.provenance import provenance, source, write_provenance
 
-
 SECRET = "5e" * 32
 
 

@@ -133,7 +133,8 @@ def written(path: Path, *charges_uc: float) -> tuple[SealedRows, list[str]]:
 def test_rows_come_back_by_their_hash(tmp_path: Path) -> None:
     rows, digests = written(tmp_path / "s", 0.0, 0.25)
     assert rows.open(digests[1], KEY) == ("outcome", {"seq": 1, "charge_uc": 0.25})
-    assert len(rows) == 2 and digests[0] in rows
+    assert len(rows) == 2
+    assert digests[0] in rows
 
 
 def test_neither_text_nor_length_tells_anything(tmp_path: Path) -> None:
@@ -199,7 +200,8 @@ def test_a_blind_ledger_tells_a_part_and_keeps_the_whole(tmp_path: Path) -> None
     rows = read_ledger(path)
     events = ["armed", "decision", "outcome", "delivery", "delivery", "session.end"]
     assert [row.event for row in rows] == events
-    assert "arm" not in rows[1].data and rows[1].data["verdict"] == "stim_or_sham"
+    assert "arm" not in rows[1].data
+    assert rows[1].data["verdict"] == "stim_or_sham"
     assert (rows[2].data["outcome"], rows[2].data["onset_s"]) == ("done", None)
     assert set(rows[3].data) == {"seq", "sealed"}
     whole = reveal(rows, SealedRows(tmp_path / "sealed.jsonl"), KEY)
@@ -230,7 +232,7 @@ def test_nothing_but_the_opening_follows_the_end_and_only_to_a_whole_chain(tmp_p
         read_rows(path)
     with path.open("ab") as file:
         file.write(b'{"torn')
-    with pytest.raises(SessionError, match="follows 'session.end'"):
+    with pytest.raises(SessionError, match=r"follows 'session\.end'"):
         append_unblinded(path, VirtualClock(9.0), "me", {})
 
 
