@@ -22,7 +22,7 @@ class Assigned:
     Attributes
     ----------
     trial : int
-        Detections the policy would act on, counted from 0.
+        Detections that policy and protocol would act on, counted from 0.
     slot : int
         Place in the order of the arms: the trial, or the period it fell into.
     arm : str

@@ -85,10 +85,9 @@ class ClosedLoop:
     def act(self, detection: Detection, situation: Situation) -> Act:
         """Read top to bottom, this is the architecture."""
         decision = self.policy.decide(self._here(detection), situation)
-        acts = _acts(decision)
-        planned = self.protocol.plan(decision, self._next_seq) if acts else ()
+        planned = self.protocol.plan(decision, self._next_seq) if _acts(decision) else ()
         self._next_seq += len(planned)
-        assigned = self._arms.assign(decision) if acts and self._arms is not None else None
+        assigned = self._arms.assign(decision) if planned and self._arms is not None else None
         triggers, before_arm = planned, ()
         if assigned is not None:
             before_arm = planned
