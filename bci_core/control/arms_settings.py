@@ -108,8 +108,8 @@ class ArmsSettings(_Settings):
     """Section ``[arms]``: control arms, and how trials are allotted to them.
 
     At least one arm, each a table below this one. A trial is a detection that the policy
-    would act on and the protocol has a stimulus for. Arms come in permuted blocks: each block holds every arm as often as its
-    count says, in an order drawn from a secret seed.
+    would act on and the protocol has a stimulus for. Arms come in permuted blocks: each
+    block holds every arm as often as its count says, in an order drawn from a secret seed.
 
     Attributes
     ----------
