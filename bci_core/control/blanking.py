@@ -2,9 +2,10 @@
 
 A trigger that the gate has let through is blanked for as long as the device may act on
 it: from its time, or now, up to its deadline and the length of its program. What the
-device then reports takes the place of that. With control arms the plan holds instead, over
-every time at which any arm may act: all lose the same samples, so the detector finds the
-same in each, and none can be told by what was blanked.
+device then reports takes the place of that. Sham is blanked as if it had been delivered.
+Where control arms delay, or are blind, the plan holds instead, over every time at which any
+arm may act: all lose the same samples, so the detector finds the same in each, and none can
+be told by what was blanked.
 
 Each blank holds from the next sample on, and is put down with the index of that sample:
 a replay takes it from there (see ``docs/decisions``), never from here.
@@ -58,7 +59,7 @@ class Blanking:
     clock_offset_s : float
         What is added to a sample's time to get this machine's, on which triggers are.
     latest_s : float or None
-        The longest delay of any control arm; None in a session without arms.
+        The longest delay of any control arm, where the plan is to hold; else None.
     """
 
     def __init__(

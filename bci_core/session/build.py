@@ -81,9 +81,14 @@ class Wired:
     design: Design | None = None
 
     @property
-    def latest_s(self) -> float | None:
-        """The longest delay of any control arm; None without arms."""
-        return None if self.design is None else self.design.latest_s
+    def blanked_s(self) -> float | None:
+        """How much longer each stimulus is blanked, as `Blanking` has it.
+
+        None where the device's reports tell nothing of the arm: none delays, none is blind.
+        """
+        if self.design is None or not (self.design.latest_s or self.design.settings.blind):
+            return None
+        return self.design.latest_s
 
 
 def wire(

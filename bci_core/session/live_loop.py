@@ -107,7 +107,7 @@ class LiveLoop:
             self.sensing.monitor,
             emit,
             self._offset_s,
-            wired.latest_s,
+            wired.blanked_s,
         )
         self._publishing = Publishing(
             self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s

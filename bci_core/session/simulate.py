@@ -125,7 +125,7 @@ class _Simulation:
             self._wired.protocol.programs(),
             self._sensing.monitor,
             self._emit,
-            latest_s=self._wired.latest_s,
+            latest_s=self._wired.blanked_s,
         )
         self._publishing = Publishing(
             self._sensing, self._rows_of(MASKS), self._rows_of(OUTPUTS), self._sensing.outputs
