@@ -125,7 +125,7 @@ def _allotted(
         _check(row, due)
         if due.sham:
             shams.add(told["seq"])
-    return dict(trials)
+    return {arm: trials[arm] for arm in arms.design.counts}
 
 
 def _check(row: LedgerRow, due: Assigned) -> None:
