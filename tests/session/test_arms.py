@@ -403,6 +403,19 @@ def test_a_live_loop_does_not_begin_without_its_seed() -> None:
         LiveLoop(rig_with(BLIND), *[None] * 6)  # type: ignore[arg-type]
 
 
+def test_a_session_that_was_killed_is_opened_as_far_as_its_ledger_goes(
+    blind: list[Ran], tmp_path: Path
+) -> None:
+    folder = copied(blind[0], tmp_path)
+    lines = folder.ledger.read_bytes().splitlines(keepends=True)
+    folder.ledger.write_bytes(b"".join(lines[: len(lines) // 2]))
+    found = unblind_session(folder, KEEPERS, VirtualClock(2.0))
+    assert found.unlogged > 5
+    assert 3 < sum(found.trials.values()) < len(blind[0].put_out)
+    assert not verify_ledger(folder.ledger).closed
+    assert replay_session(folder).identical
+
+
 def test_held_back_ends_are_told_when_the_session_ends(blind: list[Ran]) -> None:
     rows = read_ledger(blind[0].folder.ledger)
     triggers = {r.data["seq"] for r in rows if r.event == "decision" and r.data["seq"]}
