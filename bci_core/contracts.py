@@ -43,6 +43,9 @@ class Amplifier(Protocol):
 
     Life: ``__init__(settings, clock)`` → `describe` → `open` → `read`, again and
     again → `close`. `close` may be called at any time, more than once.
+
+    One that answers to stimulation, as a simulated brain does, also has ``feel(emissions)``:
+    it is handed what has left the stimulator, and what it gives from then on shows it.
     """
 
     Settings: ClassVar[type[BaseModel]]
@@ -389,7 +392,9 @@ class StimulatorLink(Protocol):
         """Why the device said it is not armed, or "" while it has not."""
         ...
 
-    def status(self) -> DeviceStatus: ...
+    def poll_status(self) -> DeviceStatus | None:
+        """What the device last said of itself, or None so far; asks again. Does not wait."""
+        ...
 
     def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]: ...
 

@@ -6,10 +6,12 @@ and without fastmath, which would let a result depend on how samples were cut
 into chunks (law 7).
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -66,9 +68,32 @@ def _decorator(*signature: Any, **how: Any) -> Callable[[F], F]:
     _use_cache_folder()
     njit: Any = numba.njit  # its overloads know no signature handed on
     how |= {"nogil": True, "cache": True, "fastmath": False, "error_model": "numpy"}
-    return cast("Callable[[F], F]", njit(*signature, **how))
+    compile_now = cast("Callable[[F], F]", njit(*signature, **how))
+
+    def decorated(function: F) -> F:
+        with _alone_with(function):
+            return compile_now(function)
+
+    return decorated
 
 
+@contextmanager
+def _alone_with(function: Callable[..., Any]) -> Iterator[None]:
+    """While no other process compiles this function: who waited finds it in the cache.
+
+    Another process may well compile another function at the same time.
+    """
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or cache_folder())
+    with ExitStack() as held:
+        # Where nothing can be written or locked, each process compiles for itself.
+        with suppress(OSError):
+            name = f"{function.__module__}.{function.__qualname__}.lock"
+            lock = held.enter_context((folder / name).open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield
+
+
+@cache
 def cache_folder() -> Path:
     """Where compiled kernels are kept: one folder for each state of the sources.
 

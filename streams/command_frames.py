@@ -14,8 +14,8 @@ from pydantic import ConfigDict
 from bci_core.events import Acceptance, Delivery, Outcome, Refusal, Trigger
 from streams.command_requests import FrameError, Reply, Request, Strict, model_from
 
-MAX_FRAME_BYTES: Final = 65_536
-"""The transport cuts off who sends more. Fifteen full programs take a tenth of it."""
+MAX_FRAME_BYTES: Final = 262_144
+"""The transport cuts off who sends more. Fifteen programs of sixteen trains take a quarter."""
 
 
 class Kind(IntEnum):
@@ -41,9 +41,9 @@ _PING = Struct("<Bxxxxxxxq")
 _ACCEPTANCE = Struct("<Bxxxxxxxqd")
 """kind, seq, accepted_s; a refusal follows as JSON"""
 
-_DELIVERY = Struct("<BBxxiqdddd")
-"""kind, outcome, n_pulses, seq, onset_s, offset_s, charge_uc, device_latency_s; the reason
-follows as UTF-8"""
+_DELIVERY = Struct("<BBxxiqdddddd")
+"""kind, outcome, n_pulses, seq, onset_s, offset_s, charge_uc, device_latency_s, net_charge_uc,
+output_v; the reason follows as UTF-8"""
 
 _OUTCOMES = (
     Outcome.DELIVERED,
@@ -135,6 +135,8 @@ def delivery_frame(delivery: Delivery) -> bytes:
         delivery.offset_s,
         delivery.charge_uc,
         delivery.device_latency_s,
+        delivery.net_charge_uc,
+        delivery.output_v,
     )
     return head + delivery.reason.encode()
 
@@ -142,7 +144,8 @@ def delivery_frame(delivery: Delivery) -> bytes:
 def delivery_from(frame: bytes) -> Delivery:
     """Read a delivery, or raise `FrameError`."""
     head, tail = frame[: _DELIVERY.size], frame[_DELIVERY.size :]
-    _, outcome, n_pulses, seq, onset_s, offset_s, charge_uc, latency_s = _unpack(_DELIVERY, head)
+    _, outcome, n_pulses, seq, *numbers = _unpack(_DELIVERY, head)
+    onset_s, offset_s, charge_uc, latency_s, net_charge_uc, output_v = numbers
     if outcome >= len(_OUTCOMES):
         raise FrameError(f"a delivery with outcome {outcome}")
     return Delivery(
@@ -154,6 +157,8 @@ def delivery_from(frame: bytes) -> Delivery:
         charge_uc=charge_uc,
         device_latency_s=latency_s,
         reason=_text(tail),
+        net_charge_uc=net_charge_uc,
+        output_v=output_v,
     )
 
 

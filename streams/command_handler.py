@@ -1,12 +1,13 @@
 """The stimulator's end of the command path, without a socket: frames in, frames out."""
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, Final
 
 from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
+from bci_core.control.plain import plain
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Acceptance
 from streams.command_frames import (
@@ -26,8 +27,12 @@ from streams.command_requests import (
     FrameError,
     Hello,
     Load,
+    Measure,
+    ReadBack,
     Reply,
     Request,
+    Reset,
+    Status,
     request_from,
 )
 
@@ -48,7 +53,7 @@ class CommandHandler:
         For the stamp of an acceptance, read when the device has checked the trigger.
     on_event : callable (str, dict)
         Is told ``loaded``, ``device_armed``, ``device_disarmed``, ``delivery``,
-        ``device_failed``, ``malformed`` and ``client_lost``, after the fact.
+        ``device_reset``, ``device_failed``, ``malformed`` and ``client_lost``, after the fact.
     """
 
     def __init__(self, stimulator: Stimulator, clock: Clock, on_event: OnEvent) -> None:
@@ -65,10 +70,7 @@ class CommandHandler:
         try:
             match frame[0] if frame else 0:
                 case Kind.TRIGGER:
-                    checked = self._stimulator.trigger(trigger_from(frame), now_s)
-                    # The device works in the time it was handed; checking has taken some.
-                    told = Acceptance(checked.seq, self._clock.now_s(), checked.refusal)
-                    return acceptance_frame(told)
+                    return self._checked(self._stimulator.trigger(trigger_from(frame), now_s))
                 case Kind.RENEW if len(frame) == 1:
                     self._stimulator.renew(now_s)
                     return None
@@ -90,7 +92,7 @@ class CommandHandler:
         try:
             for delivery in self._stimulator.advance(now_s):
                 frames.append(delivery_frame(delivery))
-                told = {k: _finite(v) for k, v in asdict(delivery).items()}
+                told = {k: _finite(v) for k, v in plain(delivery).items()}
                 self._on_event("delivery", told)
         except DeviceError as failure:
             self._fail(failure, now_s)
@@ -117,7 +119,16 @@ class CommandHandler:
         """When `news` will next have something to tell."""
         return self._stimulator.next_event_s()
 
+    def _checked(self, checked: Acceptance | None) -> bytes | None:
+        """The answer to a trigger; None when the device's own was lost."""
+        if checked is None:
+            return None
+        # The device works in the time it was handed; checking has taken some.
+        accepted_s = max(self._clock.now_s(), checked.accepted_s)
+        return acceptance_frame(Acceptance(checked.seq, accepted_s, checked.refusal))
+
     def _serve(self, request: Request, now_s: float) -> Reply:
+        more: dict[str, Any] = {}
         try:
             match request:
                 case Hello(version=version) if version != VERSION:
@@ -134,15 +145,31 @@ class CommandHandler:
                     self._stimulator.arm(lease_s, now_s)
                 case Disarm(reason=reason):
                     self.stop(reason, now_s)
+                case ReadBack():
+                    more["programs"] = self._stimulator.read_back()
+                case Reset():
+                    self._stimulator.reset(now_s)
+                    self._on_event("device_reset", {"at_s": now_s})
+                case Status():
+                    more["status"] = self._stimulator.status(now_s)
+                case Measure(electrodes=electrodes):
+                    more["impedances"] = self._stimulator.impedance(electrodes, now_s)
         except SafetyError as refusal:
             return self._reply(request, "safety", str(refusal))
         except DeviceError as failure:
             return self._reply(request, "device", str(failure))
-        return self._reply(request)
+        return self._reply(request, more=more)
 
-    def _reply(self, request: Request, error: str = "", message: str = "") -> Reply:
+    def _reply(
+        self,
+        request: Request,
+        error: str = "",
+        message: str = "",
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Reply:
         return Reply.model_validate(
             {
+                **more,
                 "id": request.id,
                 "error": error,
                 "message": message,

@@ -11,9 +11,10 @@ import zmq
 from numpy.typing import NDArray
 
 from bci_core.clock import Clock
-from bci_core.contracts import Capabilities
+from bci_core.contracts import Capabilities, SoundCapabilities
 from bci_core.errors import DeviceError, LinkError, SafetyError
-from bci_core.events import Acceptance, Delivery, Trigger
+from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
+from bci_core.safety.read_back import require_same
 from bci_core.stimulus import StimProgram
 from streams.admission import BUSY
 from streams.command_frames import (
@@ -29,7 +30,19 @@ from streams.command_frames import (
     token_from,
     trigger_buffer,
 )
-from streams.command_requests import Arm, Disarm, FrameError, Hello, Load, Reply, Request
+from streams.command_requests import (
+    Arm,
+    Disarm,
+    FrameError,
+    Hello,
+    Load,
+    Measure,
+    ReadBack,
+    Reply,
+    Request,
+    Reset,
+    Status,
+)
 from streams.keys import SessionKeys, fingerprint
 from streams.lifeline import Lifeline
 from streams.sockets import DONTWAIT, eager_context, next_event, readable
@@ -98,6 +111,8 @@ class CommandLink:
         self._replies: dict[int, Reply] = {}
         self._pongs: set[int] = set()
         self._last_id = 0
+        self._asked_status = 0
+        self._status: DeviceStatus | None = None
         self._trigger = trigger_buffer()
         self._stirred = select.poll()
         self._context = eager_context()
@@ -112,19 +127,21 @@ class CommandLink:
             self.close()
             raise
 
-    def load(self, programs: Sequence[StimProgram]) -> Capabilities:
-        """Replace what the device holds.
+    def load(self, programs: Sequence[StimProgram]) -> Capabilities | SoundCapabilities:
+        """Replace what the device holds, and compare with what it then says it holds.
 
         Raises
         ------
         SafetyError
-            The device refuses a program.
+            The device refuses a program, or holds something else than was sent.
         DeviceError
             The device is armed, or failed.
         LinkError
         """
-        request = Load(id=self._next_id(), programs=tuple(programs))
-        return self._request(request).capabilities
+        reply = self._request(Load(id=self._next_id(), programs=tuple(programs)))
+        held = self._request(ReadBack(id=self._next_id())).programs
+        require_same(programs, held)
+        return reply.capabilities
 
     def arm(self, lease_s: float) -> None:
         self._request(Arm(id=self._next_id(), lease_s=lease_s))
@@ -156,8 +173,26 @@ class CommandLink:
         """
         self._request(Disarm(id=self._next_id(), reason=reason[:1000]))
 
+    def reset(self) -> None:
+        self._request(Reset(id=self._next_id()))
+
     def disarmed_reason(self) -> str:
         return self._lost or self._disarmed
+
+    def poll_status(self) -> DeviceStatus | None:
+        self._listen()
+        reply = self._replies.pop(self._asked_status, None)
+        if reply is not None:
+            self._status, self._asked_status = reply.status, 0
+        if not self._asked_status:
+            request = Status(id=self._next_id())
+            self._send(json_frame(request))
+            self._asked_status = request.id
+        return self._status
+
+    def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]:
+        request = Measure(id=self._next_id(), electrodes=tuple(electrodes))
+        return self._request(request).impedances
 
     def round_trip_s(self, n: int) -> NDArray[np.float64]:
         """Times from here through the server's loop and back, one ping after another.

@@ -8,11 +8,12 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bci_core.contracts import Capabilities
+from bci_core.contracts import Capabilities, SoundCapabilities
 from bci_core.errors import LinkError
+from bci_core.events import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of requests and frames; both sides must speak the same."""
 
 
@@ -58,7 +59,36 @@ class Disarm(Strict):
     reason: str = Field(max_length=1000)
 
 
-Request = Hello | Load | Arm | Disarm
+class ReadBack(Strict):
+    """Tell what the device holds."""
+
+    op: Literal["read_back"] = "read_back"
+    id: int
+
+
+class Reset(Strict):
+    """Clear a fault the device has latched."""
+
+    op: Literal["reset"] = "reset"
+    id: int
+
+
+class Status(Strict):
+    """Tell how the device is."""
+
+    op: Literal["status"] = "status"
+    id: int
+
+
+class Measure(Strict):
+    """Measure the impedance of electrodes."""
+
+    op: Literal["measure"] = "measure"
+    id: int
+    electrodes: tuple[int, ...]
+
+
+Request = Hello | Load | Arm | Disarm | ReadBack | Reset | Status | Measure
 _REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
 
 
@@ -75,14 +105,23 @@ class Reply(Strict):
         Of that error.
     disarmed : str
         Why the device is not armed, or "" when it is.
-    capabilities : Capabilities
+    capabilities : Capabilities or SoundCapabilities
+    programs : tuple of StimProgram
+        To `ReadBack`.
+    status : DeviceStatus or None
+        To `Status`.
+    impedances : tuple of Impedance
+        To `Measure`.
     """
 
     id: int
     error: Literal["", "safety", "device", "link"] = ""
     message: str = ""
     disarmed: str
-    capabilities: Capabilities
+    capabilities: Capabilities | SoundCapabilities
+    programs: tuple[StimProgram, ...] = ()
+    status: DeviceStatus | None = None
+    impedances: tuple[Impedance, ...] = ()
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -1,7 +1,10 @@
 """A process may leave kernels as they are; what they compute is the same."""
 
+import fcntl
 import subprocess
 import sys
+
+from bci_core import jit
 
 CODE = """
 import sys
@@ -38,3 +41,32 @@ def test_interpreted_kernels_find_the_same_without_the_compiler():
     interpreted, with_numba = found("interpreted")
     assert not with_numba
     assert interpreted == compiled
+
+
+def kernel(x):
+    return x + 1.0
+
+
+def is_free(lock):
+    with lock.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def test_a_function_is_compiled_by_one_process_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    with jit._alone_with(kernel):
+        (lock,) = tmp_path.glob("*kernel.lock")
+        assert not is_free(lock)
+        with jit._alone_with(is_free):  # another function may be compiled meanwhile
+            pass
+    assert is_free(lock)
+
+
+def test_without_a_place_to_write_each_process_compiles_for_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "nowhere"))
+    with jit._alone_with(kernel):
+        assert list(tmp_path.iterdir()) == []

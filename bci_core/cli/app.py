@@ -8,7 +8,9 @@ from rich.console import Console
 from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
+    bench_kill,
     calibrate,
+    driver,
     learn,
     look,
     node,
@@ -19,6 +21,7 @@ from bci_core.cli import (
     tune,
     unblind,
 )
+from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
 
 app = typer.Typer(
@@ -30,7 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+bench.app.command(cls=BareJson)(bench_kill.kill)
 app.add_typer(bench.app, name="bench")
+app.add_typer(driver.app, name="driver")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
 for module in (run, look, replay, score, tune, calibrate, records, node, unblind):

@@ -1,6 +1,5 @@
 """``bci bench``: figures, each beside something measured in the same run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperCommand
 
+from bci_core.cli.bench_output import BareJson, Json, console_for, judge, table, write
 from bci_core.cli.options import Source
 from bci_core.cli.saying import saying
 
@@ -21,22 +20,8 @@ WIDE = 160
 """Columns of a table that goes to a file or a pipe, which have no width of their own."""
 
 
-class BareJson(TyperCommand):
-    """A command whose ``--json`` may stand alone, and then means standard output."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        for at in reversed(range(len(args))):
-            if args[at] == "--json" and (at + 1 == len(args) or args[at + 1].startswith("--")):
-                args.insert(at + 1, "-")
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(help="Measure this machine and this build.", no_args_is_help=True)
 
-Json = Annotated[
-    Path | None,
-    typer.Option("--json", help="File for the result as JSON; none, or -, for standard output."),
-]
 Strict = Annotated[bool, typer.Option("--strict", help="End with status 1 when over budget.")]
 
 
@@ -58,11 +43,11 @@ def latency(
     """
     from bci_core.bench.latency import measure_latency
 
-    console = _console(to)
+    console = console_for(to)
     with saying(console) as say:
         result = measure_latency(duration_s, say)
     _show_latency(console, result)
-    _write(result.to_dict(), to)
+    write(result.to_dict(), to)
     raise typer.Exit(1 if strict and result.budget["pass"] is not True else 0)
 
 
@@ -84,17 +69,17 @@ def startup(
     from bci_core.bench.startup import measure_startup
 
     chosen = [name for name, asked in (("warm", warm), ("cold", cold)) if asked]
-    console = _console(to)
+    console = console_for(to)
     with saying(console) as say:
         results = measure_startup(source, chosen or ["warm", "cold"], repeats, say)
-    table = _table("From `bci run` to armed, in seconds", "kernel cache", "n", "median", "each")
+    shown = table("From `bci run` to armed, in seconds", "kernel cache", "n", "median", "each")
     for result in results:
         each = "  ".join(f"{time_s:.2f}" for time_s in result.times_s)
-        table.add_row(result.cache, str(len(result.times_s)), f"{result.median_s:.2f}", each)
-    console.print(table)
+        shown.add_row(result.cache, str(len(result.times_s)), f"{result.median_s:.2f}", each)
+    console.print(shown)
     for result in results:
-        _judge(console, f"{result.cache} median", result.median_s, result.budget_s, "s")
-    _write({result.cache: result.to_dict() for result in results}, to)
+        judge(console, f"{result.cache} median", result.median_s, result.budget_s, "s")
+    write({result.cache: result.to_dict() for result in results}, to)
     raise typer.Exit(1 if strict and not all(result.within for result in results) else 0)
 
 
@@ -112,7 +97,7 @@ def memory(
     """
     from bci_core.bench.memory import measure_memory
 
-    console = _console(to)
+    console = console_for(to)
     with saying(console) as say:
         result = measure_memory(source, duration_s, say)
     console.print(
@@ -123,7 +108,7 @@ def memory(
         f"{result.samples} samples, {result.triggers} triggers",
         markup=False,
     )
-    _write(result.to_dict(), to)
+    write(result.to_dict(), to)
 
 
 @app.command(cls=BareJson)
@@ -149,7 +134,7 @@ def accuracy(
     """
     from bci_core.bench.accuracy.run import measure_accuracy
 
-    console = _console(to)
+    console = console_for(to)
     with saying(console) as say:
         result = measure_accuracy(recordings, say, only or ())
     _show_accuracy(console, result.figures)
@@ -166,7 +151,7 @@ def accuracy(
     for name, error in result.failed.items():
         console.print(f"[red]failed[/]: {name}:", end=" ")
         console.print(error, markup=False)
-    _write(result.to_json(), to)
+    write(result.to_json(), to)
     raise typer.Exit(1 if result.failed or (strict and not result.all_reached) else 0)
 
 
@@ -212,26 +197,26 @@ def _plain(text: str) -> str:
 
 
 def _show_latency(console: Console, result: "LatencyResult") -> None:
-    table = _table("Milliseconds", "", "n", "p50", "p99", "p99.9", "max")
+    shown = table("Milliseconds", "", "n", "p50", "p99", "p99.9", "max")
     for title, part in (("bare transport", result.floor), ("session", result.session)):
-        table.add_row(f"[bold]{title}[/]")
+        shown.add_row(f"[bold]{title}[/]")
         for key, figures in part.items():
-            cells = (figures[name] for name in ("p50", "p99", "p999", "max"))
-            shown = ["-" if value is None else f"{value:.3f}" for value in cells]
-            table.add_row("  " + key.replace("_", " "), str(figures["n"]), *shown)
-    table.add_row("[bold]session over bare transport[/]")
+            values = (figures[name] for name in ("p50", "p99", "p999", "max"))
+            cells = ["-" if value is None else f"{value:.3f}" for value in values]
+            shown.add_row("  " + key.replace("_", " "), str(figures["n"]), *cells)
+    shown.add_row("[bold]session over bare transport[/]")
     for key, ratio in result.ratio.items():
         name = key.replace("_", " ")
-        shown = ["-" if value is None else f"{value:.2f} ×" for value in ratio.values()]
-        table.add_row(f"  {name}", "", *shown)
-    console.print(table)
+        cells = ["-" if value is None else f"{value:.2f} ×" for value in ratio.values()]
+        shown.add_row(f"  {name}", "", *cells)
+    console.print(shown)
     before, after = (part["floor"]["p50"] for part in (result.floor_before, result.floor_after))
     console.print(
         f"floor p50 {before:.3f} ms before, {after:.3f} ms after; {_about(result.about)}",
         markup=False,
     )
     for key, limit in result.budget["limits"].items():
-        _judge(console, key.replace("_", " "), limit["value_ms"], limit["limit_ms"], "ms")
+        judge(console, key.replace("_", " "), limit["value_ms"], limit["limit_ms"], "ms")
 
 
 def _about(about: Mapping[str, Any]) -> str:
@@ -242,48 +227,3 @@ def _about(about: Mapping[str, Any]) -> str:
         f"{about['cpus']} CPUs, load {load['before']:.1f} to {load['after']:.1f}; "
         f"scheduling {scheduling['session']} (bare: {scheduling['floor']})"
     )
-
-
-def _judge(console: Console, what: str, value: float | None, limit: float, unit: str) -> None:
-    if value is None:
-        console.print(f"[yellow]unknown[/] {what}: nothing was measured")
-        return
-    mark = "[green]within budget[/]" if value <= limit else "[red]over budget[/]"
-    console.print(f"{mark}: {what} {value:.3g} {unit}, budget {limit:g} {unit}")
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None)
-    table.add_column(first)
-    for other in others:
-        table.add_column(other, justify="right")
-    return table
-
-
-def _console(to: Path | None) -> Console:
-    """Where people read: standard error when the JSON goes to standard output.
-
-    A file that cannot be written is refused here, before minutes of measuring.
-    """
-    if to is not None and not _is_stdout(to):
-        try:
-            to.open("a").close()
-        except OSError as error:
-            from bci_core.errors import InputError
-
-            raise InputError(f"--json {to}: cannot be written ({error.strerror})") from error
-    return Console(stderr=_is_stdout(to), highlight=False)
-
-
-def _write(result: Mapping[str, Any] | Sequence[Any], to: Path | None) -> None:
-    if to is None:
-        return
-    text = json.dumps(result, indent=2, allow_nan=False) + "\n"
-    if _is_stdout(to):
-        typer.echo(text, nl=False)
-    else:
-        to.write_text(text, "utf-8")
-
-
-def _is_stdout(to: Path | None) -> bool:
-    return to is not None and str(to) == "-"

@@ -14,6 +14,7 @@ from bci_core.control.arms_settings import ArmsSettings
 from bci_core.control.policy import PolicySettings
 from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.montage_settings import MontageSettings
 from bci_core.safety.arming import ArmingSettings
 from bci_core.safety.envelope import SafetySettings
 
@@ -116,6 +117,7 @@ class Rig:
     amplifier: Part
     monitor: MonitorSettings
     blanking: BlankingSettings
+    montage: MontageSettings = field(default_factory=MontageSettings, kw_only=True)
     detector: Part
     guard: Part | None = field(default=None, kw_only=True)
     policy: PolicySettings
@@ -158,6 +160,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "rig": RigSettings,
     "monitor": MonitorSettings,
     "blanking": BlankingSettings,
+    "montage": MontageSettings,
     "policy": PolicySettings,
     "arms": ArmsSettings,
     "safety": SafetySettings,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from bci_core.clock import Clock
-from bci_core.contracts import Capabilities, Stimulator
-from bci_core.events import Acceptance, Delivery, Trigger
+from bci_core.contracts import Capabilities, SoundCapabilities, Stimulator
+from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
+from bci_core.safety.read_back import require_same
 from bci_core.stimulus import StimProgram
 
 
@@ -23,8 +24,9 @@ class DirectLink:
         self.clock = clock
         self._answers: list[Acceptance | Delivery] = []
 
-    def load(self, programs: Sequence[StimProgram]) -> Capabilities:
+    def load(self, programs: Sequence[StimProgram]) -> Capabilities | SoundCapabilities:
         self.stimulator.load(programs)
+        require_same(programs, self.stimulator.read_back())
         return self.stimulator.capabilities
 
     def arm(self, lease_s: float) -> None:
@@ -35,7 +37,9 @@ class DirectLink:
 
     def send(self, trigger: Trigger) -> float:
         sent_s = self.clock.now_s()
-        self._answers.append(self.stimulator.trigger(trigger, sent_s))
+        acceptance = self.stimulator.trigger(trigger, sent_s)
+        if acceptance is not None:
+            self._answers.append(acceptance)
         return sent_s
 
     def poll(self) -> list[Acceptance | Delivery]:
@@ -48,6 +52,15 @@ class DirectLink:
 
     def disarmed_reason(self) -> str:
         return self.stimulator.disarmed_reason()
+
+    def reset(self) -> None:
+        self.stimulator.reset(self.clock.now_s())
+
+    def poll_status(self) -> DeviceStatus | None:
+        return self.stimulator.status(self.clock.now_s())
+
+    def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]:
+        return self.stimulator.impedance(electrodes, self.clock.now_s())
 
     def close(self) -> None:
         self.disarm("link closed")

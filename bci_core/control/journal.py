@@ -10,7 +10,7 @@ have only what every arm has in common.
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf, isfinite, nan
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bci_core.control.blinding import HoldBack, marker, outcome_told, withhold
 from bci_core.control.loop import Act
+from bci_core.control.plain import plain
 from bci_core.events import (
     Acceptance,
     Delivery,
@@ -193,8 +194,8 @@ class Journal:
             self._mark(marker(outcome), when_s)
         else:
             self._mark("stim" if outcome is Outcome.DELIVERED else str(outcome), when_s)
-        times = asdict(stamps)
-        amounts = asdict(delivery)
+        times = plain(stamps)
+        amounts = plain(delivery)
         del amounts["onset_s"]
         told = finite_or_null(amounts | times)
         self._emit("outcome", told)
@@ -213,17 +214,17 @@ class Journal:
 def decision_rows(act: Act) -> list[dict[str, Any]]:
     """Ledger rows of one detection: its decision, once for each trigger it led to."""
     decision = act.decision
-    told = asdict(decision.detection) | asdict(decision.situation)
+    told = plain(decision.detection) | plain(decision.situation)
     told |= {"verdict": str(decision.verdict), "reason": decision.reason}
     told |= {"seq": 0, "refusal": None}
     if act.assigned is not None:
-        given = asdict(act.assigned)
+        given = plain(act.assigned)
         told |= {key: given[key] for key in ("trial", "slot", "arm", "delay_s")}
     if not act.triggers:
         return [finite_or_null(told)]
     rows = []
     for trigger, answer in act.triggers:
-        refusal = asdict(answer) if isinstance(answer, Refusal) else None
+        refusal = plain(answer) if isinstance(answer, Refusal) else None
         asked = {} if act.assigned is None else {"at_s": trigger.at_s}
         rows.append(finite_or_null(told | asked | {"seq": trigger.seq, "refusal": refusal}))
     return rows
@@ -231,7 +232,7 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
 
 def guard_row(alarm: Detection, guard: str) -> dict[str, Any]:
     """Ledger row of what a guard found: what of it follows from the samples alone."""
-    return finite_or_null({"guard": guard} | asdict(alarm))
+    return finite_or_null({"guard": guard} | plain(alarm))
 
 
 def finite_or_null(data: dict[str, Any]) -> dict[str, Any]:

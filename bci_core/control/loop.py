@@ -44,7 +44,7 @@ class Act:
     @property
     def planned(self) -> tuple[Trigger, ...]:
         """For each of the triggers, what the protocol had planned, whatever the arm."""
-        return self.before_arm if self.assigned else tuple(t for t, _ in self.triggers)
+        return self.before_arm if self.assigned else tuple([t for t, _ in self.triggers])
 
 
 class ClosedLoop:
@@ -91,10 +91,11 @@ class ClosedLoop:
         triggers, before_arm = planned, ()
         if assigned is not None:
             before_arm = planned
-            triggers = tuple(assigned.apply(t, situation.now_s) for t in planned)
+            triggers = tuple([assigned.apply(t, situation.now_s) for t in planned])
             if assigned.sham:
                 decision = replace(decision, verdict=Verdict.SHAM)
-        answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
+        # From a list, whose length is known: see `bci_core.control.plain`.
+        answers = tuple([(t, self.gate.deliver(t, situation.now_s)) for t in triggers])
         return Act(replace(decision, detection=detection), answers, assigned, before_arm)
 
     def _here(self, detection: Detection) -> Detection:

@@ -15,6 +15,7 @@ from bci_core.control.arms import Design
 from bci_core.control.blinding import HoldBack
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
+from bci_core.detection.montage import montage_of
 from bci_core.errors import BciError, ConfigError, Problem
 from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
@@ -38,12 +39,12 @@ def amplifier(rig: Rig, clock: Clock) -> Amplifier:
 
 def detector(rig: Rig, info: StreamInfo, lead_s: float) -> Detector:
     """The rig's detector for a stream; `lead_s` as measured."""
-    return _detector(rig.detector, info, lead_s)
+    return _detector(rig.detector, _heard(rig, info), lead_s)
 
 
 def guard(rig: Rig, info: StreamInfo, lead_s: float) -> Detector | None:
     """The rig's guard for a stream, if it has one."""
-    return None if rig.guard is None else _detector(rig.guard, info, lead_s)
+    return None if rig.guard is None else _detector(rig.guard, _heard(rig, info), lead_s)
 
 
 def outputs(rig: Rig, info: StreamInfo) -> tuple[str, ...]:
@@ -68,7 +69,8 @@ def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
     from bci_core.detection.sensing import Sensing
 
     watching, guarding = detector(rig, info, lead_s), guard(rig, info, lead_s)
-    return Sensing(watching, info, rig.monitor, guarding, rig.blanking)
+    montage = montage_of(rig.montage, info) if rig.montage.derives else None
+    return Sensing(watching, info, rig.monitor, guarding, rig.blanking, montage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,11 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
     return info
 
 
+def _heard(rig: Rig, info: StreamInfo) -> StreamInfo:
+    """What the detectors are made for: the stream, with the channels of the rig's montage."""
+    return montage_of(rig.montage, info).info if rig.montage.derives else info
+
+
 def _detector(part: Part, info: StreamInfo, lead_s: float) -> Detector:
     made: Detector = registry.load("detector", part.name)(part.settings, info, lead_s)
     return made
@@ -175,6 +182,10 @@ def _sensing_problems(rig: Rig, info: StreamInfo) -> list[Problem]:
         Problem(_below("monitor", p.where), p.message)
         for p in watch_problems(rig.monitor, info.rate_hz)
     ]
+    try:
+        _heard(rig, info)
+    except ConfigError as error:  # the detectors have nothing to be made for
+        return [*problems, *_problems("montage", error)]
     for section, make in (("detector", detector), ("guard", guard)):
         try:
             make(rig, info, CHECK_LEAD_S)

@@ -1,7 +1,7 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from bci_core.control.allocation import SEED_BYTES
 from bci_core.control.blanking import Blanking
 from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal, Row
+from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError
 from bci_core.events import Delivery, Detection, EventKind, Outcome, Situation
@@ -218,7 +219,7 @@ class LiveLoop:
         except RunError as error:
             self.journal.give_up(str(error))
         self.journal.give_up("no answer from the device")
-        self._emit("samples", asdict(self.sensing.counts()))
+        self._emit("samples", plain(self.sensing.counts()))
         self._link.close()
         self._inlet.close()
 
@@ -266,7 +267,7 @@ def guard_name(rig: Rig) -> str:
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
     """Ledger rows of what the arming has been through since the last call."""
     event = {ArmingState.ARMED: "armed", ArmingState.DISARMED: "disarmed"}
-    return [(event.get(t.after, "latched"), asdict(t)) for t in arming.drain()]
+    return [(event.get(t.after, "latched"), plain(t)) for t in arming.drain()]
 
 
 def stream_row(info: StreamInfo, name: str) -> dict[str, Any]:
@@ -301,7 +302,7 @@ def _ends(journal: Journal) -> dict[str, int]:
 
 def faults_of(counts: "SampleCounts") -> dict[str, int]:
     """What the monitor has found wrong so far, without what it has not."""
-    told = asdict(counts)
+    told = plain(counts)
     del told["samples"], told["lost"]
     return {fault: number for fault, number in told.items() if number}
 

@@ -17,7 +17,15 @@ from bci_core.contracts import Capabilities
 from bci_core.control.blinding import withhold
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
-from bci_core.events import Acceptance, Delivery, Detection, Situation, Trigger
+from bci_core.events import (
+    Acceptance,
+    Delivery,
+    Detection,
+    DeviceStatus,
+    Impedance,
+    Situation,
+    Trigger,
+)
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import read_session_xdf
@@ -107,8 +115,16 @@ class RecordedLink:
 
     def disarm(self, _reason: str) -> None: ...
 
+    def reset(self) -> None: ...
+
     def disarmed_reason(self) -> str:
         return ""
+
+    def poll_status(self) -> DeviceStatus | None:
+        return None
+
+    def impedance(self, _electrodes: Sequence[int]) -> tuple[Impedance, ...]:
+        return ()
 
     def close(self) -> None: ...
 

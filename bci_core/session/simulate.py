@@ -13,10 +13,11 @@ from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier
 from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
+from bci_core.control.emissions import LABELS, rows_of, units_of
 from bci_core.control.journal import MASK, ROW, Journal, Row
 from bci_core.control.publishing import Publishing, output_channels
 from bci_core.errors import BciError, InputError, RunError
-from bci_core.events import Delivery, EventKind, Situation
+from bci_core.events import Delivery, Emission, EventKind, Situation
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
-SAMPLES, EVENTS, ROWS, MASKS, OUTPUTS = range(5)
+FEELING_READ_S = 0.002
+"""Where the amplifier answers to stimulation, which it can only in what it has not given yet."""
+SAMPLES, EVENTS, ROWS, MASKS, CURRENT, OUTPUTS = range(6)
 
 
 def simulate_session(
@@ -113,6 +116,8 @@ class _Simulation:
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
+        self._feel = getattr(self._amplifier, "feel", None)
+        self._read_s = FEELING_READ_S if self._feel else READ_S
         self._xdf = XdfWriter(folder.xdf, self._streams())
         self._journal = Journal(
             self._emit,
@@ -154,6 +159,7 @@ class _Simulation:
             XdfStream(f"{name}-events", "Markers", "string", ("marker",), ("none",)),
             rows("loop", *zip(*ROW, strict=True)),
             rows("mask", *zip(*MASK, strict=True)),
+            rows("current", LABELS, units_of(self._link.stimulator.capabilities)),
         ]
         return [*streams, rows("detector", *output_channels(outputs))] if outputs else streams
 
@@ -196,7 +202,7 @@ class _Simulation:
                 self._progress.show(self._state(shown_s - begun_s, duration_s))
 
     def _step(self) -> None:
-        chunk = self._amplifier.read(READ_S)
+        chunk = self._amplifier.read(self._read_s)
         now_s = self._clock.now_s()
         self._arming.heartbeat(now_s)
         if chunk is not None:
@@ -244,6 +250,17 @@ class _Simulation:
                 self._wired.gate.note(answer)
                 self._blanking.note(answer)
         self._journal.release(self._clock.now_s())
+        emitted = self._link.stimulator.emissions()
+        if emitted:
+            self._put_down(emitted)
+            if self._feel:
+                self._feel(emitted)
+
+    def _put_down(self, emitted: Sequence[Emission]) -> None:
+        """What has left the device; a blind session does not tell."""
+        if self._journal.hold is None:
+            rows = rows_of(emitted)
+            self._xdf.numbers(CURRENT, rows[:, LABELS.index("onset_s")], rows)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self._arming):

@@ -126,7 +126,11 @@ class Supervisor:
         source_id = self._info.source_id if published else self._wait("amplifier")["source_id"]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
-            [source_id, *self._wait("loop")["source_ids"]],
+            [
+                source_id,
+                *self._wait("loop")["source_ids"],
+                *self._wait("stimulator")["source_ids"],
+            ],
             self._folder.logs / "recorder.log",
             self._folder.lsl_config,
         )

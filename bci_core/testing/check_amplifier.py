@@ -21,6 +21,7 @@ from bci_core.clock import Clock, LslClock
 from bci_core.testing import amplifier_rules as rules
 from bci_core.testing.amplifier_rules import Tolerances
 from bci_core.testing.amplifier_trace import AmplifierTrace, Make, run_amplifier
+from bci_core.testing.verdicts import require_all, verdicts
 
 Rule = Callable[[AmplifierTrace, Tolerances], None]
 
@@ -93,15 +94,7 @@ def check_amplifier(
     """
     trace = run_amplifier(make, seconds, clock or LslClock(), wait_s)
     limits = tolerances or Tolerances()
-    broken: list[str] = []
-    for rule in RULES:
-        try:
-            rule(trace, limits)
-        except AssertionError as error:
-            broken.append(f"{getattr(rule, '__name__', repr(rule))}: {error}")
-    if broken:
-        count = f"{len(broken)} of {len(RULES)} rules"
-        raise AssertionError(f"the amplifier breaks {count}:\n  " + "\n  ".join(broken))
+    require_all("amplifier", verdicts(RULES, trace, limits))
     ages_s = trace.ages_s if len(trace.ages_s) else np.zeros(1)
     return AmplifierFigures(
         samples=trace.counters.samples,

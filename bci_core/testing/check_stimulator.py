@@ -14,11 +14,13 @@ handed in, which is every driver and every model.
 from collections.abc import Callable
 from typing import Final
 
-from bci_core.errors import BciError
 from bci_core.stimulus import StimProgram
+from bci_core.testing import stimulator_fault_rules as faults
+from bci_core.testing import stimulator_report_rules as reports
 from bci_core.testing import stimulator_state_rules as state
 from bci_core.testing import stimulator_trigger_rules as triggers
 from bci_core.testing.stimulator_expectations import Make
+from bci_core.testing.verdicts import require_all, verdicts
 
 Rule = Callable[[Make, StimProgram | None], None]
 
@@ -44,6 +46,22 @@ RULES: Final[tuple[Rule, ...]] = (
     triggers.lockout_is_kept,
     triggers.one_delivery_a_trigger,
     triggers.splitting_time_changes_nothing,
+    reports.read_back_is_what_was_loaded,
+    reports.impedance_needs_disarming,
+    reports.status_tells_the_state,
+    reports.reset_needs_a_fault,
+    reports.what_leaves_is_what_is_told,
+    reports.nothing_leaves_unasked,
+    faults.every_fault_can_be_switched,
+    faults.disconnect_stops_it,
+    faults.stuck_on_is_opened_and_latched,
+    faults.clipping_shows_in_what_is_measured,
+    faults.a_lost_acknowledgement_is_no_answer,
+    faults.a_late_acknowledgement_delays,
+    faults.an_echo_error_shows_when_read_back,
+    faults.a_stale_status_has_an_old_time,
+    faults.a_drifting_clock_shows_in_the_status,
+    faults.a_locked_device_only_stops,
 )
 """Every rule. Each can be called on its own, or parametrised over."""
 
@@ -64,13 +82,4 @@ def check_stimulator(make: Make, program: StimProgram | None = None) -> None:
     AssertionError
         Names each broken rule, and what the device did instead.
     """
-    broken: list[str] = []
-    for rule in RULES:
-        try:
-            rule(make, program)
-        except (AssertionError, BciError) as error:
-            name = getattr(rule, "__name__", repr(rule))
-            broken.append(f"{name}: {type(error).__name__}: {error}")
-    if broken:
-        count = f"{len(broken)} of {len(RULES)} rules"
-        raise AssertionError(f"the stimulator breaks {count}:\n  " + "\n  ".join(broken))
+    require_all("stimulator", verdicts(RULES, make, program))

@@ -1,6 +1,7 @@
 """From a detection to rows, markers and counts, with a real gate and a real simulated device."""
 
 import json
+import sys
 from dataclasses import replace
 from math import isnan
 from typing import Any
@@ -15,10 +16,13 @@ from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
+from bci_core.control.plain import plain
 from bci_core.control.policy import PolicySettings, StandardPolicy
+from bci_core.detection.monitor import SampleCounts
 from bci_core.events import (
     Acceptance,
     Decision,
+    Delivery,
     Detection,
     EventKind,
     Outcome,
@@ -93,6 +97,9 @@ class Bench:
             self.link.renew()
             for answer in self.link.poll():
                 self.journal.note(answer)
+            self.link.stimulator.emissions()  # are kept until somebody asks
+                if isinstance(answer, Delivery):
+                    self.loop.gate.note(answer)
 
     def outcome(self) -> dict[str, Any]:
         return next(data for event, data in self.rows if event == "outcome")
@@ -267,3 +274,21 @@ def test_what_the_guard_finds_is_put_down_and_onsets_are_counted() -> None:
     assert (told["sample_index"], told["now_s"]) == (5, 100.0)
     assert bench.markers == [("guard:onset", 100.0), ("guard:end", 101.0)]
     assert bench.journal.counts == {"guard": 1}
+
+
+def test_acting_and_telling_leave_nothing_in_memory() -> None:
+    bench = Bench()
+    counts = SampleCounts(1000, 0, 0, 0, 0, 0)
+
+    def go_on(rounds: int) -> int:
+        for _ in range(rounds):
+            bench.detect()
+            bench.pass_time(0.05)
+            plain(counts)
+            for kept in (bench.rows, bench.markers, bench.stream):
+                kept.clear()
+        return sys.getallocatedblocks()
+
+    before = go_on(200)
+    # A tuple kept for each of them would be 200 of every size.
+    assert go_on(200) - before < 100

@@ -24,7 +24,7 @@ from streams.command_frames import (
     trigger_buffer,
 )
 from streams.command_handler import HOST_LOST, CommandHandler
-from streams.command_requests import Arm, Disarm, Hello, Load, Request
+from streams.command_requests import VERSION, Arm, Disarm, Hello, Load, Request
 
 PROGRAM = StimProgram(1, "one", PulseTrain(BiphasicPulse(20.0, 200.0, 60.0), 100.0, 3), (1,))
 
@@ -121,7 +121,7 @@ def test_losing_the_client_stops_the_current_before_anything_else() -> None:
 def test_versions_must_agree() -> None:
     desk = Desk()
     assert desk.ask(Hello(id=1)) == ""
-    assert "version 2" in desk.ask(Hello(id=2, version=2))
+    assert f"version {VERSION + 1}" in desk.ask(Hello(id=2, version=VERSION + 1))
 
 
 def test_a_heartbeat_and_a_disarm() -> None:

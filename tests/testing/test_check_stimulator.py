@@ -8,11 +8,22 @@ import pytest
 
 from bci_core.contracts import Stimulator
 from bci_core.errors import SafetyError
-from bci_core.events import Acceptance, Delivery, Outcome, Trigger
+from bci_core.events import (
+    Acceptance,
+    ArmingState,
+    Delivery,
+    DeviceStatus,
+    Emission,
+    Impedance,
+    Outcome,
+    Trigger,
+)
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import RULES, check_stimulator
+from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
+from drivers.stimulators.running import Held
 
 SETTINGS = MicrostimSettings(max_lease_s=1.0)
 
@@ -49,7 +60,7 @@ class ArmsByLoading(Microstim):
 
 class ArmsByHeartbeat(Microstim):
     def renew(self, now_s: float) -> bool:
-        if self.disarmed_reason() and self._programs:
+        if self.disarmed_reason() and self._held:
             self.arm(0.5, now_s)
         return super().renew(now_s)
 
@@ -61,7 +72,8 @@ class AnyLease(Microstim):
 
 class ArmsEmpty(Microstim):
     def arm(self, lease_s: float, now_s: float) -> None:
-        self._programs = self._programs or {0: StimProgram(0, "", _TRAIN, (1,))}
+        empty = StimProgram(0, "", _TRAIN, (1,))
+        self._held = self._held or {0: Held(empty, self._output.slots(empty))}
         super().arm(lease_s, now_s)
 
 
@@ -132,7 +144,7 @@ class NamesTheFirstOnly(Microstim):
 
 class LosesTheGood(Microstim):
     def load(self, programs: Sequence[StimProgram]) -> None:
-        self._programs = {}
+        self._held = {}
         super().load(programs)
 
 
@@ -146,7 +158,7 @@ class FinishesTheTrain(Microstim):
     """Disarming waits for the end of what runs."""
 
     def disarm(self, reason: str, now_s: float) -> None:
-        super().disarm(reason, max([now_s, *(train.end * 1e-6 for train in self._trains)]))
+        super().disarm(reason, max([now_s, *(each.end * 1e-6 for each in self._schedule.running)]))
 
 
 class FinishesThePhase(Microstim):
@@ -189,51 +201,51 @@ class Overcharges(Microstim):
 
 
 class FiresAtOnce(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.at_s > trigger.deadline_s or not isfinite(trigger.at_s):
             return super().trigger(trigger, now_s)
         return super().trigger(replace(trigger, at_s=now_s), now_s)
 
 
 class HidesItsLatency(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         return super().trigger(replace(trigger, at_s=max(trigger.at_s, now_s + 0.003)), now_s)
 
 
 class NoDeadline(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if isfinite(trigger.deadline_s):
             trigger = replace(trigger, deadline_s=1e9)
         return super().trigger(trigger, now_s)
 
 
 class NanMeansNoDeadline(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.deadline_s != trigger.deadline_s:
             trigger = replace(trigger, deadline_s=1e9)
         return super().trigger(trigger, now_s)
 
 
 class AcceptsReplays(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         self._last_seq = trigger.seq - 1
         return super().trigger(trigger, now_s)
 
 
 class AnyProgram(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
-        if self._programs:
-            trigger = replace(trigger, program_id=next(iter(self._programs)))
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
+        if self._held:
+            trigger = replace(trigger, program_id=next(iter(self._held)))
         return super().trigger(trigger, now_s)
 
 
 class ShamStimulates(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         return super().trigger(replace(trigger, sham=False), now_s)
 
 
 class ShamSkipsTheChecks(Microstim):
-    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance:
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         if trigger.sham:
             self._ended.append(Delivery(trigger.seq, Outcome.SHAM, onset_s=now_s))
             return Acceptance(trigger.seq, now_s)
@@ -249,18 +261,18 @@ class ShamHasNoTime(Microstim):
 class NoLockout(Microstim):
     def __init__(self, settings: MicrostimSettings) -> None:
         super().__init__(settings)
-        self._lockout = 0
+        self._schedule._lockout = 0
 
 
 class LockoutFromTheOnset(Microstim):
     """Counts from the start of the last train once that has ended."""
 
     def _run(self, now_s: float) -> None:
-        ends = [(train.end, train.onset) for train in self._trains]
+        ends = [(each.end, each.onset) for each in self._schedule.running]
         super()._run(now_s)
         for end, onset in ends:
-            if self._free_from == end:
-                self._free_from = onset
+            if self._schedule._free_from == end:
+                self._schedule._free_from = onset
 
 
 class CountsCalls(Microstim):
@@ -287,6 +299,85 @@ class NeedsAReason(Microstim):
 class NanMeansNoLimit(Microstim):
     def load(self, programs: Sequence[StimProgram]) -> None:
         super().load([p for p in programs if isfinite(p.train.pulse.amplitude_ua)])
+
+
+class HoldsSomethingElse(Microstim):
+    def read_back(self) -> tuple[StimProgram, ...]:
+        return tuple(replace(p, electrodes=(2,)) for p in super().read_back())
+
+
+class MeasuresWhileArmed(Microstim):
+    def impedance(self, electrodes: Sequence[int], now_s: float) -> tuple[Impedance, ...]:
+        return Firmware.impedance(self, electrodes, now_s) if self.disarmed_reason() else ()
+
+
+class SaysItIsSafe(Microstim):
+    def status(self, now_s: float) -> DeviceStatus:
+        return replace(super().status(now_s), state=ArmingState.SAFE)
+
+
+class ResetsAnything(Microstim):
+    def reset(self, now_s: float) -> None:
+        self._latched = ""
+
+
+class LeaksOnTheNextElectrode(Microstim):
+    def emissions(self) -> list[Emission]:
+        left = super().emissions()
+        return [*left, *(replace(e, channel=e.channel + 1) for e in left)]
+
+
+class LeaksSham(Microstim):
+    def emissions(self) -> list[Emission]:
+        return super().emissions() or [Emission(1.0, 1.1, 1, 1.0)]
+
+
+class LacksSwitches(Microstim):
+    def __init__(self, settings: MicrostimSettings) -> None:
+        super().__init__(settings)
+        self.faults.switch = lambda kind, on: None  # type: ignore[method-assign]
+
+
+class GoesOnWithoutItsHost(Microstim):
+    def _answers(self, *, locked_too: bool = True) -> None: ...
+
+
+class LeavesTheOutputOn(Microstim):
+    def emissions(self) -> list[Emission]:
+        left = super().emissions()
+        return [replace(e, offset_s=e.offset_s + 0.02) for e in left]
+
+
+class HidesTheVoltage(Microstim):
+    def report(self, delivery: Delivery) -> Delivery:
+        return replace(delivery, output_v=0.1)
+
+
+class AlwaysAnswers(Microstim):
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
+        return super().trigger(trigger, now_s) or Acceptance(trigger.seq, now_s)
+
+
+class AnswersAtOnce(Microstim):
+    def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
+        answer = super().trigger(trigger, now_s)
+        return answer and replace(answer, accepted_s=now_s)
+
+
+class ReadsBackFromTheHost(Microstim):
+    def read_back(self) -> tuple[StimProgram, ...]:
+        return tuple(held.program for held in self._held.values())
+
+
+class StampsAnOldStatus(Microstim):
+    def status(self, now_s: float) -> DeviceStatus:
+        return replace(super().status(now_s), at_s=now_s)
+
+
+class LockedMeansLocked(Microstim):
+    def disarm(self, reason: str, now_s: float) -> None:
+        if not self.faults.active("locked", now_s):
+            super().disarm(reason, now_s)
 
 
 CASES: list[tuple[type[Microstim], str]] = [
@@ -327,6 +418,21 @@ CASES: list[tuple[type[Microstim], str]] = [
     (RefusesToDisarmTwice, "disarm_is_idempotent"),
     (NeedsAReason, "disarm_is_idempotent"),
     (NanMeansNoLimit, "amounts_must_be_numbers"),
+    (HoldsSomethingElse, "read_back_is_what_was_loaded"),
+    (MeasuresWhileArmed, "impedance_needs_disarming"),
+    (SaysItIsSafe, "status_tells_the_state"),
+    (ResetsAnything, "reset_needs_a_fault"),
+    (LeaksOnTheNextElectrode, "what_leaves_is_what_is_told"),
+    (LeaksSham, "nothing_leaves_unasked"),
+    (LacksSwitches, "every_fault_can_be_switched"),
+    (GoesOnWithoutItsHost, "disconnect_stops_it"),
+    (LeavesTheOutputOn, "stuck_on_is_opened_and_latched"),
+    (HidesTheVoltage, "clipping_shows_in_what_is_measured"),
+    (AlwaysAnswers, "a_lost_acknowledgement_is_no_answer"),
+    (AnswersAtOnce, "a_late_acknowledgement_delays"),
+    (ReadsBackFromTheHost, "an_echo_error_shows_when_read_back"),
+    (StampsAnOldStatus, "a_stale_status_has_an_old_time a_drifting_clock_shows_in_the_status"),
+    (LockedMeansLocked, "a_locked_device_only_stops"),
 ]
 
 

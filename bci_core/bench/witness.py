@@ -1,0 +1,77 @@
+"""Watches what leaves a device, and shares no code with what it watches."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import pylsl
+
+FOUND_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One row of the ``NAME-current`` stream: a phase of current."""
+
+    channel: int
+    amplitude: float
+    onset_s: float
+    offset_s: float
+
+
+class Witness:
+    """Subscribes to the current of a session, in a thread of its own.
+
+    Parameters
+    ----------
+    name : str
+        Of the rig.
+    alive : callable () -> bool
+        Whether the session still runs; without it there is nothing to find.
+
+    Attributes
+    ----------
+    found : bool
+        Whether the stream was there.
+    seen : list of Seen
+        Only ever grows.
+    """
+
+    def __init__(self, name: str, alive: Callable[[], bool]) -> None:
+        self.found = False
+        self.seen: list[Seen] = []
+        self._name = name
+        self._alive = alive
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching, once what has come is taken in."""
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        inlet = self._inlet()
+        if inlet is None:
+            return
+        self.found = True
+        with suppress(pylsl.util.LostError):  # The device's process has ended.
+            while not self._done.is_set():
+                row, _ = inlet.pull_sample(timeout=0.05)
+                while row is not None:
+                    channel, amplitude, onset_s, offset_s = row
+                    self.seen.append(Seen(int(channel), amplitude, onset_s, offset_s))
+                    row, _ = inlet.pull_sample(timeout=0.0)
+        inlet.close_stream()
+
+    def _inlet(self) -> pylsl.StreamInlet | None:
+        until_s = pylsl.local_clock() + FOUND_WITHIN_S
+        while pylsl.local_clock() < until_s and self._alive() and not self._done.is_set():
+            infos = pylsl.resolve_byprop("name", f"{self._name}-current", 1, 0.5)
+            if infos:
+                inlet = pylsl.StreamInlet(infos[0], max_buflen=60, recover=False)
+                inlet.open_stream()
+                return inlet
+        return None

@@ -1,0 +1,75 @@
+"""What the bench commands share: where the figures go, and how they are laid out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperCommand
+
+
+class BareJson(TyperCommand):
+    """A command whose ``--json`` may stand alone, and then means standard output."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for at in reversed(range(len(args))):
+            if args[at] == "--json" and (at + 1 == len(args) or args[at + 1].startswith("--")):
+                args.insert(at + 1, "-")
+        return super().parse_args(ctx, args)
+
+
+Json = Annotated[
+    Path | None,
+    typer.Option("--json", help="File for the result as JSON; none, or -, for standard output."),
+]
+
+
+def judge(console: Console, what: str, value: float | None, limit: float, unit: str) -> None:
+    """One line: a figure against its budget."""
+    if value is None:
+        console.print(f"[yellow]unknown[/] {what}: nothing was measured")
+        return
+    mark = "[green]within budget[/]" if value <= limit else "[red]over budget[/]"
+    console.print(f"{mark}: {what} {value:.3g} {unit}, budget {limit:g} {unit}")
+
+
+def table(title: str, first: str, *others: str) -> Table:
+    """An empty table, numbers to the right."""
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column(first)
+    for other in others:
+        table.add_column(other, justify="right")
+    return table
+
+
+def console_for(to: Path | None) -> Console:
+    """Where people read: standard error when the JSON goes to standard output.
+
+    A file that cannot be written is refused here, before minutes of measuring.
+    """
+    if to is not None and not _is_stdout(to):
+        try:
+            to.open("a").close()
+        except OSError as error:
+            from bci_core.errors import InputError
+
+            raise InputError(f"--json {to}: cannot be written ({error.strerror})") from error
+    return Console(stderr=_is_stdout(to), highlight=False)
+
+
+def write(result: Mapping[str, Any] | Sequence[Any], to: Path | None) -> None:
+    """The result as JSON, where that was asked for."""
+    if to is None:
+        return
+    text = json.dumps(result, indent=2, allow_nan=False) + "\n"
+    if _is_stdout(to):
+        typer.echo(text, nl=False)
+    else:
+        to.write_text(text, "utf-8")
+
+
+def _is_stdout(to: Path | None) -> bool:
+    return to is not None and str(to) == "-"

@@ -1,0 +1,66 @@
+"""The rules of a conformance check, one by one, and what each found."""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from bci_core.errors import BciError
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """What a rule found.
+
+    Attributes
+    ----------
+    rule : str
+        Its name.
+    sentence : str
+        What it asks for.
+    problem : str
+        What the part did instead, or "" when it keeps the rule.
+    """
+
+    rule: str
+    sentence: str
+    problem: str
+
+    @property
+    def kept(self) -> bool:
+        return not self.problem
+
+
+def verdicts(rules: Iterable[Callable[..., Any]], *arguments: Any) -> list[RuleVerdict]:
+    """Ask every rule, whatever the others found."""
+    return [RuleVerdict(_name(rule), _sentence(rule), _ask(rule, arguments)) for rule in rules]
+
+
+def require_all(what: str, found: list[RuleVerdict]) -> None:
+    """Raise for the rules that are broken.
+
+    Raises
+    ------
+    AssertionError
+        Names each of them, and what was done instead.
+    """
+    broken = [f"{each.rule}: {each.problem}" for each in found if not each.kept]
+    if broken:
+        count = f"{len(broken)} of {len(found)} rules"
+        raise AssertionError(f"the {what} breaks {count}:\n  " + "\n  ".join(broken))
+
+
+def _ask(rule: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
+    try:
+        rule(*arguments)
+    except (AssertionError, BciError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _name(rule: Callable[..., Any]) -> str:
+    return str(getattr(rule, "__name__", repr(rule)))
+
+
+def _sentence(rule: Callable[..., Any]) -> str:
+    return (inspect.getdoc(rule) or "").split("\n\n", 1)[0].replace("\n", " ")
