@@ -97,7 +97,6 @@ class Bench:
             self.link.renew()
             for answer in self.link.poll():
                 self.journal.note(answer)
-            self.link.stimulator.emissions()  # are kept until somebody asks
                 if isinstance(answer, Delivery):
                     self.loop.gate.note(answer)
 
