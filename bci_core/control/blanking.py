@@ -73,7 +73,7 @@ class Blanking:
     ) -> None:
         self._settings = settings
         self._latest_s = latest_s
-        self._durations_s = {p.program_id: p.train.duration_s for p in programs}
+        self._durations_s = {p.program_id: p.duration_s for p in programs}
         self._monitor = monitor
         self._emit = emit
         self._offset_s = clock_offset_s

@@ -90,7 +90,7 @@ class HoldBack:
 
     def __init__(self, programs: Sequence[StimProgram], latest_s: float) -> None:
         self._latest_s = latest_s
-        self._durations_s = {p.program_id: p.train.duration_s for p in programs}
+        self._durations_s = {p.program_id: p.duration_s for p in programs}
 
     def until_s(self, planned: Trigger) -> float:
         """From then on, whatever the arm, the device has reported."""

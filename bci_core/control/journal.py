@@ -216,7 +216,7 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
     decision = act.decision
     told = plain(decision.detection) | plain(decision.situation)
     told |= {"verdict": str(decision.verdict), "reason": decision.reason}
-    told |= {"seq": 0, "refusal": None}
+    told |= {"seq": 0, "program_id": 0, "refusal": None}
     if act.assigned is not None:
         given = plain(act.assigned)
         told |= {key: given[key] for key in ("trial", "slot", "arm", "delay_s")}
@@ -225,8 +225,9 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
     rows = []
     for trigger, answer in act.triggers:
         refusal = plain(answer) if isinstance(answer, Refusal) else None
-        asked = {} if act.assigned is None else {"at_s": trigger.at_s}
-        rows.append(finite_or_null(told | asked | {"seq": trigger.seq, "refusal": refusal}))
+        asked = {"seq": trigger.seq, "program_id": trigger.program_id, "refusal": refusal}
+        asked |= {} if act.assigned is None else {"at_s": trigger.at_s}
+        rows.append(finite_or_null(told | asked))
     return rows
 
 

@@ -148,7 +148,7 @@ def arms_problems(
         return []
     problems = []
     spread_s, refractory_s = design.spread_s, rig.policy.refractory_s
-    longest_s = max(program.train.duration_s for program in programs)
+    longest_s = max(program.duration_s for program in programs)
     lockout_s = envelope.lockout_s + longest_s + spread_s
     rate_s = 1.0 / envelope.trains_per_s + spread_s / RATE_INTERVALS
     least_s = max(lockout_s, rate_s) if spread_s else 0.0

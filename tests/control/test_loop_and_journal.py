@@ -27,6 +27,7 @@ from bci_core.events import (
     EventKind,
     Outcome,
     Situation,
+    Trigger,
     Verdict,
 )
 from bci_core.safety.arming import Arming, ArmingSettings
@@ -284,6 +285,7 @@ def test_acting_and_telling_leave_nothing_in_memory() -> None:
             bench.detect()
             bench.pass_time(0.05)
             plain(counts)
+            bench.link.stimulator.emissions()
             for kept in (bench.rows, bench.markers, bench.stream):
                 kept.clear()
         return sys.getallocatedblocks()
@@ -291,3 +293,41 @@ def test_acting_and_telling_leave_nothing_in_memory() -> None:
     before = go_on(200)
     # A tuple kept for each of them would be 200 of every size.
     assert go_on(200) - before < 100
+
+
+class Listens(PulseTrainProtocol):
+    """Puts down what it hears of, and asks for nothing while the value is below zero."""
+
+    def __init__(self) -> None:
+        super().__init__(PULSES)
+        self.heard: list[str] = []
+
+    def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
+        self.heard.append("plan")
+        return super().plan(decision, next_seq) if decision.detection.value >= 0.0 else ()
+
+    def heed(self, decision: Decision) -> None:
+        self.heard.append(decision.reason or str(decision.verdict))
+
+
+def test_a_protocol_hears_of_every_decision_once() -> None:
+    bench, listens = Bench(clock_offset_s=0.5), Listens()
+    bench.loop = ClosedLoop(bench.loop.policy, listens, bench.loop.gate)
+    bench.detect()
+    bench.detect()
+    bench.detect(veto="gap", ahead_s=1.0)
+    bench.detect(kind=EventKind.END)
+    assert listens.heard == ["plan", "refractory", "gap", "noted"]
+
+
+def test_a_protocol_that_asks_for_nothing_has_refused() -> None:
+    bench, listens = Bench(), Listens()
+    bench.loop = ClosedLoop(bench.loop.policy, listens, bench.loop.gate)
+    bench.detect(value=-1.0)
+    assert (bench.rows[0][1]["verdict"], bench.rows[0][1]["reason"]) == ("refused", "protocol")
+    assert (bench.rows[0][1]["seq"], bench.rows[0][1]["program_id"]) == (0, 0)
+    assert bench.journal.refused == {"protocol": 1}
+    # No number is lost to what was never asked for.
+    bench.pass_time(0.1)
+    bench.detect()
+    assert (bench.rows[-1][1]["seq"], bench.rows[-1][1]["program_id"]) == (1, 1)
