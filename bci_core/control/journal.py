@@ -223,10 +223,12 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
     if not act.triggers:
         return [finite_or_null(told)]
     rows = []
+    asked: dict[str, Any]
     for trigger, answer in act.triggers:
         refusal = plain(answer) if isinstance(answer, Refusal) else None
         asked = {"seq": trigger.seq, "program_id": trigger.program_id, "refusal": refusal}
-        asked |= {} if act.assigned is None else {"at_s": trigger.at_s}
+        if act.assigned is not None:
+            asked["at_s"] = trigger.at_s
         rows.append(finite_or_null(told | asked))
     return rows
 
