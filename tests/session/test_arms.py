@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyxdf
 
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
@@ -190,6 +191,9 @@ def test_nothing_in_the_folder_tells_the_arm(blind: list[Ran]) -> None:
     told = [row.data for row in read_ledger(folder.ledger) if row.event == "outcome"]
     assert {row["outcome"] for row in told} == {"done"}
     assert {row["onset_s"] for row in told} == {row["charge_uc"] for row in told} == {None}
+    streams, _ = pyxdf.load_xdf(folder.xdf, synchronize_clocks=False, dejitter_timestamps=False)
+    lengths = {stream["info"]["name"][0]: len(stream["time_series"]) for stream in streams}
+    assert lengths["theta-phase-current"] == 0 < lengths["theta-phase-loop"]
     first, second = (row.event for row in read_ledger(folder.ledger)[:2])
     assert (first, second) == ("session.start", "arms.committed")
     assert any("its seed is in the rig" in str(t) for t in blind[0].screen.told)
