@@ -21,7 +21,8 @@ from bci_core.stimulus import StimProgram
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 DAY_GRAIN_S = 60.0
-"""A day's trains are kept by the minute."""
+DAY_GRAINS = 1442
+"""A day's trains are kept by the minute: its minutes, that which it cuts, and one ahead."""
 
 RATE_INTERVALS = 8
 """Intervals the mean train rate is taken over, as in Trodes."""
@@ -112,8 +113,9 @@ class TrainHistory:
             for program, use in zip(programs, uses, strict=True)
         ]
         self.use(envelope)
-        self._hour = Window(HOUR_S, n_amounts)
-        self._day = Window(DAY_S, n_amounts, DAY_GRAIN_S)
+        # The hour holds no more programs than its limit, since the next is refused.
+        self._hour = Window(HOUR_S, n_amounts, envelope.trains_per_hour + len(earlier) + 1)
+        self._day = Window(DAY_S, n_amounts, DAY_GRAINS + len(earlier), DAY_GRAIN_S)
         self._starts_s: deque[float] = deque(maxlen=RATE_INTERVALS)
         self._last_end_s = -inf
         for dose in earlier:
