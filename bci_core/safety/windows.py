@@ -55,7 +55,7 @@ class Window:
                 gone[i] += self._amounts[slot * self._n + i]
         return gone
 
-    def add(self, start_s: float, end_s: float, amounts: Sequence[float]) -> None:
+    def add(self, start_s: float, end_s: float, amounts: "array[float]") -> None:
         """Take in an entry that starts at a time, and let go of what has left by then.
 
         Entries come in the order of their ends.
@@ -65,18 +65,20 @@ class Window:
             self._let_go()
         if not self._count:
             self.sums = [0.0] * self._n  # and with it what rounding has left
-        end_s = self._grained(end_s)
+        if self._grain_s:
+            end_s = self._grained(end_s)
         last = self._last()
-        same = self._count and self._grain_s and self._ends_s[last] >= end_s
-        if not same and self._count == self._room:
+        if self._count and self._grain_s and self._ends_s[last] >= end_s:
+            self.add_to_last(amounts)
+        elif self._count == self._room:
             self._ends_s[last] = max(self._ends_s[last], end_s)
-        elif not same:
+            self.add_to_last(amounts)
+        else:
             self._count += 1
             last = self._last()
             self._ends_s[last] = end_s
-            for i in range(self._n):
-                self._amounts[last * self._n + i] = 0.0
-        self.add_to_last(amounts)
+            self._amounts[last * self._n : (last + 1) * self._n] = amounts
+            self.sums = [total + amount for total, amount in zip(self.sums, amounts, strict=True)]
 
     def lasted(self, end_s: float, until_s: float) -> None:
         """The entry that was to end at a time ended later, and counts for longer."""
@@ -103,8 +105,9 @@ class Window:
             return
         at = self._last() * self._n
         for i, amount in enumerate(amounts):
-            self._amounts[at + i] += amount
-            self.sums[i] += amount
+            if amount:
+                self._amounts[at + i] += amount
+                self.sums[i] += amount
 
     def _has_left(self, before_s: float) -> bool:
         return self._count > 0 and self._ends_s[self._first] <= before_s
