@@ -7,10 +7,10 @@ from typing import Protocol
 from bci_core.contracts import Capabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Emission
+from bci_core.stimulator.faults import OPEN_FACTOR
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import BiphasicPulse, ClickTrain, PulseTrain, StimProgram
 from drivers.stimulators.electrode import Electrode, ElectrodeSettings
-from drivers.stimulators.faults import OPEN_FACTOR
-from drivers.stimulators.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,9 @@ from bci_core.events import (
     Refusal,
     Trigger,
 )
+from bci_core.stimulator.faults import FaultKind, Faults
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram
-from drivers.stimulators.faults import FaultKind, Faults
 from drivers.stimulators.pulse_generator_bytes import CYCLE_US
 from drivers.stimulators.pulse_generator_line import BoxLine
 from drivers.stimulators.pulse_generator_port import Port, SerialPort
@@ -41,7 +42,6 @@ from drivers.stimulators.pulse_generator_queue import Queue
 from drivers.stimulators.pulse_generator_settings import PulseGeneratorSettings
 from drivers.stimulators.pulse_generator_simulated import BEFORE_ANY_TIME_S, SimulatedPort
 from drivers.stimulators.running import Held
-from drivers.stimulators.ticks import Ticks
 
 GREETING_S = 0.5
 """A status asks the box no more often."""

@@ -9,6 +9,8 @@ from math import ceil, inf, isfinite
 
 from bci_core.contracts import Capabilities
 from bci_core.events import Delivery, Outcome, Refusal, Trigger
+from bci_core.stimulator.schedule import Schedule
+from bci_core.stimulator.ticks import Ticks
 from drivers.stimulators.pulse_generator_programs import CommandedOutput
 from drivers.stimulators.pulse_generator_settings import (
     CRYSTAL,
@@ -16,8 +18,6 @@ from drivers.stimulators.pulse_generator_settings import (
     PulseGeneratorSettings,
 )
 from drivers.stimulators.running import Held, Running
-from drivers.stimulators.schedule import Schedule
-from drivers.stimulators.ticks import Ticks
 
 ROUNDING_S = 1e-9
 

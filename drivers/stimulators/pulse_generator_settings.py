@@ -5,8 +5,8 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bci_core.contracts import Capabilities
+from bci_core.stimulator.faults import FaultSettings
 from drivers.stimulators.electrode import ElectrodeSettings
-from drivers.stimulators.faults import FaultSettings
 from drivers.stimulators.firmware_settings import NumberedElectrode
 from drivers.stimulators.pulse_generator_bytes import (
     CYCLE_US,

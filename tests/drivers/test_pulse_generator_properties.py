@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Outcome, Trigger
+from bci_core.stimulator.faults import FaultKind
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
-from drivers.stimulators.faults import FaultKind
 from drivers.stimulators.pulse_generator import PulseGenerator
 from drivers.stimulators.pulse_generator_bytes import pack_file, unpack_file
 from drivers.stimulators.pulse_generator_programs import box_parameters, held_programs
