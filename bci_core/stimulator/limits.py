@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bci_core.contracts import Capabilities
+from bci_core.errors import SafetyError
 from bci_core.events import Refusal
 from bci_core.stimulus import STEP_TOLERANCE, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
@@ -44,6 +45,27 @@ def slot_refusals(programs: Sequence[StimProgram]) -> list[Refusal]:
         for slot, count in Counter(p.program_id for p in programs).items()
         if count > 1
     ]
+
+
+def require_within(device: str, broken: Sequence[str]) -> None:
+    """Load nothing of a device when any limit forbids it.
+
+    Raises
+    ------
+    SafetyError
+        Names each limit that is passed.
+    """
+    if broken:
+        lines = "\n".join(f"  {each}" for each in broken)
+        raise SafetyError(f"the {device} loaded nothing, these limits forbid:\n{lines}")
+
+
+def too_long(programs: Sequence[StimProgram], able: Capabilities) -> Iterator[Refusal]:
+    """Programs that a device which does not notice the loss of its host must not begin."""
+    for program in programs:
+        if program.duration_s > able.max_lease_s:
+            where = name_of(program)
+            yield Refusal("duration", program.duration_s, able.max_lease_s, "s", where)
 
 
 def out_of(

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from bci_core.contracts import Capabilities, SoundCapabilities
-from bci_core.errors import DeviceError, SafetyError
+from bci_core.errors import DeviceError
 from bci_core.events import (
     Acceptance,
     Delivery,
@@ -29,6 +29,7 @@ from bci_core.events import (
 )
 from bci_core.stimulator.faults import LATE_ACK_S, WATCHDOG_S, FaultKind, Faults, garbled
 from bci_core.stimulator.lease import Lease
+from bci_core.stimulator.limits import require_within
 from bci_core.stimulator.schedule import Schedule, late
 from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram
@@ -126,8 +127,7 @@ class Firmware(ABC):
         refusals = self.program_refusals(programs)
         if refusals:
             self._code = self._code_of(refusals[0])
-            lines = "\n".join(f"  {r} [error {self._code_of(r)}]" for r in refusals)
-            raise SafetyError(f"the {self.name} loaded nothing, these limits forbid:\n{lines}")
+        require_within(self.name, [f"{r} [error {self._code_of(r)}]" for r in refusals])
         self._held = {p.program_id: Held(p, self._output.slots(p)) for p in programs}
         self._schedule.restart()
 

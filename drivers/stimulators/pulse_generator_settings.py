@@ -2,10 +2,10 @@
 
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bci_core.contracts import Capabilities
-from bci_core.stimulator.faults import FaultSettings
+from bci_core.stimulator.settings import StimulatorSettings
 from drivers.stimulators.electrode import ElectrodeSettings
 from drivers.stimulators.firmware_settings import NumberedElectrode
 from drivers.stimulators.pulse_generator_bytes import (
@@ -38,7 +38,7 @@ CRYSTAL: Final = 1e-4
 MUST_BE_STATED: Final = ("isolator_ua_per_v", "isolator_compliance_v", "usb_latency_ms")
 
 
-class PulseGeneratorSettings(BaseModel):
+class PulseGeneratorSettings(StimulatorSettings):
     """Section ``[stimulator]`` of a rig, for driver ``pulse_generator``.
 
     The box has none of these limits: the driver keeps them.
@@ -63,20 +63,9 @@ class PulseGeneratorSettings(BaseModel):
     max_amplitude_ua, max_charge_per_phase_uc, max_rate_hz, max_pulses : float
         As of any stimulator. What an electrode bears is far less than a box: that is the
         safety envelope's to say.
-    min_lockout_s : float
-        Least pause from the end of one program to the start of the next, sham or not.
-    max_trains_per_min : int
-        Programs that may start within any 60 s, sham or not.
-    max_lease_s : float
-        Longest time the driver stays armed without a heartbeat, and longest program: the box
-        does not notice that its cable is pulled, and plays on to the end.
-    max_ahead_s : float
-        A trigger further in the future than this is refused: more likely a wrong clock.
-    electrode, odd_electrodes, faults
-        Of the simulated port only: what hangs on the isolators, and what is to go wrong.
+    electrode, odd_electrodes
+        Of the simulated port only: what hangs on the isolators.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     port: str = Field(default=SIMULATED, min_length=1)
     isolator_ua_per_v: float = Field(default=100.0, ge=1.0, le=10_000.0)
@@ -88,13 +77,8 @@ class PulseGeneratorSettings(BaseModel):
     max_charge_per_phase_uc: float = Field(default=0.03, gt=0.0, le=10.0)
     max_rate_hz: float = Field(default=500.0, ge=MIN_RATE_HZ, le=MAX_RATE_HZ)
     max_pulses: int = Field(default=1000, ge=1, le=1_000_000)
-    min_lockout_s: float = Field(default=0.02, ge=0.001, le=3600.0)
-    max_trains_per_min: int = Field(default=1200, ge=1, le=6000)
-    max_lease_s: float = Field(default=2.0, ge=0.05, le=60.0)
-    max_ahead_s: float = Field(default=10.0, ge=0.001, le=60.0)
     electrode: ElectrodeSettings = ElectrodeSettings()
     odd_electrodes: tuple[NumberedElectrode, ...] = ()
-    faults: tuple[FaultSettings, ...] = ()
 
     @model_validator(mode="after")
     def _real_by_name(self) -> Self:
