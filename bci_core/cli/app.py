@@ -8,12 +8,15 @@ from rich.console import Console
 from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
+    bench_arming,
     bench_kill,
     calibrate,
     driver,
     learn,
     look,
     node,
+    orders,
+    people,
     records,
     replay,
     run,
@@ -32,12 +35,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
+app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, orders, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

@@ -24,11 +24,14 @@ def run(
     private: Annotated[
         bool, typer.Option("--private", help="In a network namespace of its own.")
     ] = False,
+    operator: Annotated[
+        str, typer.Option("--operator", help="Who runs it; somebody else resets faults.")
+    ] = "operator",
 ) -> None:
     """Run a closed-loop session.
 
-    Ctrl-C, SIGTERM and `bci stop` disarm first, then close every file. Exit status: 0
-    completed, 1 failed, 2 bad input, 130 or 143 stopped.
+    Ctrl-C, SIGTERM, `bci stop` and, in a terminal, the space bar or s disarm first, then close
+    every file. Exit status: 0 completed, 1 failed, 2 bad input, 130 or 143 stopped.
 
     Example: `bci run theta-phase --duration 20`
     """
@@ -44,6 +47,7 @@ def run(
     with waiting_nodes() as waiting:
         # Takes a while to import, and the nodes do likewise meanwhile.
         from bci_core.cli.progress import progress_on
+        from bci_core.cli.stop_key import HINT, stop_key
         from bci_core.clock import LslClock
         from bci_core.config.load import load_rig
         from bci_core.session.run import run_session
@@ -54,9 +58,15 @@ def run(
             raise InputError(
                 f"--duration: must be over 0 and at most 86400 seconds, not {duration_s:g}"
             )
+        if not operator.strip():
+            raise InputError("--operator: 0 names, limit 1 name: say who runs the session")
         console = Console(stderr=as_json)
-        with progress_on(console, f"bci · {rig.name} · simulated unless stated") as progress:
-            finished = run_session(rig, source, out, LslClock(), progress, duration_s, waiting)
+        hint = f" · {HINT}" if sys.stdin is not None and sys.stdin.isatty() else ""
+        title = f"bci · {rig.name} · simulated unless stated{hint}"
+        with progress_on(console, title) as progress:
+            finished = run_session(
+                rig, source, out, LslClock(), progress, duration_s, waiting, operator, stop_key
+            )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself

@@ -7,7 +7,7 @@ the replay write the same rows, so they can be compared.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.control.loop import Act
+from bci_core.control.plain import plain
 from bci_core.events import (
     Acceptance,
     Delivery,
@@ -166,8 +167,8 @@ class Journal:
         else:
             marker = "stim" if delivery.outcome is Outcome.DELIVERED else str(delivery.outcome)
             self._mark(marker, when_s)
-        times = asdict(stamps)
-        amounts = asdict(delivery)
+        times = plain(stamps)
+        amounts = plain(delivery)
         del amounts["onset_s"]
         self._emit("outcome", finite_or_null(amounts | times))
         values = times | amounts
@@ -180,21 +181,22 @@ class Journal:
 def decision_rows(act: Act) -> list[dict[str, Any]]:
     """Ledger rows of one detection: its decision, once for each trigger it led to."""
     decision = act.decision
-    told = asdict(decision.detection) | asdict(decision.situation)
+    told = plain(decision.detection) | plain(decision.situation)
     told |= {"verdict": str(decision.verdict), "reason": decision.reason}
-    told |= {"seq": 0, "refusal": None}
+    told |= {"seq": 0, "program_id": 0, "refusal": None}
     if not act.triggers:
         return [finite_or_null(told)]
     rows = []
     for trigger, answer in act.triggers:
-        refusal = asdict(answer) if isinstance(answer, Refusal) else None
-        rows.append(finite_or_null(told | {"seq": trigger.seq, "refusal": refusal}))
+        refusal = plain(answer) if isinstance(answer, Refusal) else None
+        asked = {"seq": trigger.seq, "program_id": trigger.program_id, "refusal": refusal}
+        rows.append(finite_or_null(told | asked))
     return rows
 
 
 def guard_row(alarm: Detection, guard: str) -> dict[str, Any]:
     """Ledger row of what a guard found: what of it follows from the samples alone."""
-    return finite_or_null({"guard": guard} | asdict(alarm))
+    return finite_or_null({"guard": guard} | plain(alarm))
 
 
 def finite_or_null(data: dict[str, Any]) -> dict[str, Any]:

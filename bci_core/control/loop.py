@@ -4,19 +4,15 @@ It is handed detections and the situation they were made in, and answers with
 what it did. The live session, the simulation and the replay all call `act`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bci_core.contracts import Policy, StimProtocol
-from bci_core.events import (
-    Decision,
-    Detection,
-    EventKind,
-    Refusal,
-    Situation,
-    Trigger,
-    Verdict,
-)
+from bci_core.events import Decision, Detection, Refusal, Situation, Trigger, Verdict
 from bci_core.safety.gate import SafetyGate, Sent
+
+BY_PROTOCOL = "protocol"
+"""Reason of a decision to act for which the protocol asked for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +23,8 @@ class Act:
     ----------
     decision : Decision
     triggers : tuple of (Trigger, Sent or Refusal)
-        What was asked of the gate, and its answer. Empty when the policy refused, and at
-        the end of an event.
+        What was asked of the gate, and its answer. Empty when policy or protocol refused,
+        and at the end of an event.
     """
 
     decision: Decision
@@ -60,14 +56,27 @@ class ClosedLoop:
         self.gate = gate
         self._offset_s = clock_offset_s
         self._next_seq = 1
+        # Optional, as the contract has it.
+        self._heed: Callable[[Decision], None] = getattr(protocol, "heed", _nobody)
 
     def act(self, detection: Detection, situation: Situation) -> Act:
         """Read top to bottom, this is the architecture."""
         decision = self.policy.decide(self._here(detection), situation)
-        triggers = self.protocol.plan(decision, self._next_seq) if _acts(decision) else ()
+        decision, triggers = self._plan(decision)
         self._next_seq += len(triggers)
-        answers = tuple((t, self.gate.deliver(t, situation.now_s)) for t in triggers)
+        # From a list, whose length is known: see `bci_core.control.plain`.
+        answers = tuple([(t, self.gate.deliver(t, situation.now_s)) for t in triggers])
         return Act(replace(decision, detection=detection), answers)
+
+    def _plan(self, decision: Decision) -> tuple[Decision, tuple[Trigger, ...]]:
+        """What the protocol asks for; when it asks for nothing, the decision says so."""
+        if not decision.acts:
+            self._heed(decision)
+            return decision, ()
+        triggers = self.protocol.plan(decision, self._next_seq)
+        if not triggers:
+            decision = replace(decision, verdict=Verdict.REFUSED, reason=BY_PROTOCOL)
+        return decision, triggers
 
     def _here(self, detection: Detection) -> Detection:
         """The detection, on this machine's clock."""
@@ -80,7 +89,5 @@ class ClosedLoop:
         )
 
 
-def _acts(decision: Decision) -> bool:
-    """Whether to stimulate, or to pretend to. The end of an event is never a reason to."""
-    began = decision.detection.kind is EventKind.ONSET
-    return began and decision.verdict in (Verdict.STIM, Verdict.SHAM)
+def _nobody(decision: Decision) -> None:
+    """Heeds for a protocol that does not have to."""

@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bci_core.errors import SessionError
+from pydantic import ValidationError
+
+from bci_core.detection.montage import montage_of
+from bci_core.detection.montage_settings import MontageSettings
+from bci_core.errors import ConfigError, SessionError
 from bci_core.record.ledger import LedgerReport, read_ledger, verify_ledger
 from bci_core.record.xdf import SessionRecording, read_session_xdf
 from bci_core.report.trace import Trace, trace
@@ -78,13 +82,16 @@ def read_evidence(files: SessionFiles) -> Evidence:
     if recording is not None and len(labels) == len(recording.info.channels):
         # As the loop called them: those of another program's stream need not be unique.
         recording = replace(recording, info=replace(recording.info, channels=labels))
+    rig = _rig(files.rig)
+    if recording is not None:
+        recording = _with_montage(recording, rig.get("montage") or {})
     return Evidence(
         folder=files.path.name,
         ledger=ledger,
         trace=told,
         recording=recording,
         recording_problem=problem,
-        rig=_rig(files.rig),
+        rig=rig,
         provenance=_provenance(files.provenance),
     )
 
@@ -101,6 +108,20 @@ def _recording(path: Path, name: str | None) -> tuple[SessionRecording | None, s
             "the recorder was killed"
         )
     return read, "; ".join(problems)
+
+
+def _with_montage(recording: SessionRecording, section: dict[str, Any]) -> SessionRecording:
+    """The samples with the channels that the loop derived from them, behind its own."""
+    try:
+        settings = MontageSettings.model_validate(section)
+        if not settings.derives:
+            return recording
+        montage = montage_of(settings, recording.info)
+    except (ValidationError, ConfigError):
+        return recording  # of a rig that was altered; what reads the channels says so
+    samples = montage.widened(recording.samples)
+    montage.derive(samples)
+    return replace(recording, info=montage.info, samples=samples)
 
 
 def _rig(path: Path) -> dict[str, Any]:

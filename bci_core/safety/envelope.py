@@ -1,6 +1,6 @@
 """The safety envelope: every limit of a rig, resolved to a number."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Annotated, Any, Self
 
@@ -43,6 +43,9 @@ class SafetySettings(BaseModel):
         Geometric area of one electrode: 0.002 to 0.5 cm2, or below for a microelectrode.
     override_reason, overridden_by : str
         Why a limit is looser than its default, and who answers for it.
+    require_approvals : bool
+        Two people's keys for looser limits (``bci approve``) on a simulated stimulator, too. A
+        real one needs them always.
     amplitude_ua : float
         Of the larger phase, on one electrode.
     total_current_ua : float
@@ -77,6 +80,7 @@ class SafetySettings(BaseModel):
     electrode_area_cm2: _Amount
     override_reason: _Words | None = None
     overridden_by: _Words | None = None
+    require_approvals: bool = False
 
     amplitude_ua: _Amount | None = None
     total_current_ua: _Amount | None = None
@@ -282,6 +286,46 @@ class SafetyEnvelope:
             overrides=overrides,
             **limits,
         )
+
+    def tightened(self, **limits: float) -> Self:
+        """The same with some limits tighter; the only change that a running session takes.
+
+        Parameters
+        ----------
+        **limits : float
+            By their keys in `limits.KINDS`.
+
+        Raises
+        ------
+        SafetyError
+            A limit that there is none, or that is no finite number above 0, or looser than
+            it is. All are named; nothing changes.
+        """
+        present = self.limits()
+        wrong = []
+        for key, value in limits.items():
+            kind = KINDS.get(key)
+            if kind is None or key not in present:
+                wrong.append(f"{key}: no limit here; limits: {', '.join(present)}")
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                wrong.append(f"{kind.code}: {value!r} is no number of {kind.unit}")
+            elif not (isfinite(value) and value > 0.0):
+                wrong.append(
+                    f"{kind.code}: {value:g} {kind.unit} is no limit; give a finite number above 0"
+                )
+            elif kind.looser(value, than=present[key]):
+                wrong.append(
+                    f"{kind.code}: {value:g} {kind.unit} is looser than {present[key]:g} "
+                    f"{kind.unit}; loosening needs a new session and two people's keys"
+                )
+        if wrong:
+            raise SafetyError("not tightened:\n" + "\n".join(f"  {line}" for line in wrong))
+        # The class whose rules they are decides where they are kept.
+        rules = self.area_rules
+        if rules is not None:
+            own = {key: limits.pop(key) for key in list(limits) if hasattr(rules, key)}
+            rules = replace(rules, **own)
+        return replace(self, area_rules=rules, **limits)  # type: ignore[arg-type]
 
     def limits(self) -> dict[str, float]:
         """The limits that apply, by their keys in `limits.KINDS`."""

@@ -68,10 +68,8 @@ class SafetyGate:
         self._programs = tuple(programs)
         self._index = {program.program_id: i for i, program in enumerate(programs)}
         self._labels = [label(program) for program in programs]
-        self._limits = program_limits(envelope)
-        self._ahead_s = envelope.ahead_s
-        self._shortfall = envelope.net_charge_fraction
         self._history = TrainHistory(envelope, programs)
+        self._use(envelope)
         self._link = link
         self._arming = arming
         self._last_seq = 0
@@ -105,6 +103,8 @@ class SafetyGate:
         )
         if refusal is not None:
             return refusal
+        end_s = start_s + self._programs[index].duration_s
+        self._arming.sent(trigger.seq, start_s, end_s, self._lockout_s, now_s)
         self._history.add(index, start_s)
         self._last_seq = trigger.seq
         self._unreported[trigger.seq] = trigger
@@ -115,6 +115,23 @@ class SafetyGate:
             raise
         return Sent(trigger.seq, sent_s)
 
+    def tighten(self, **limits: float) -> None:
+        """Make limits tighter from here on. Programs that pass them now are refused.
+
+        Raises
+        ------
+        SafetyError
+            As `SafetyEnvelope.tightened`; nothing has changed.
+        """
+        self._use(self._envelope.tightened(**limits))
+
+    def _use(self, envelope: SafetyEnvelope) -> None:
+        self._envelope = self._history.envelope = envelope
+        self._limits = program_limits(envelope)
+        self._ahead_s = envelope.ahead_s
+        self._lockout_s = envelope.lockout_s
+        self._shortfall = envelope.net_charge_fraction
+
     def note(self, delivery: Delivery) -> str:
         """Compare what the device reports with what it was asked; latch when they differ.
 
@@ -123,6 +140,7 @@ class SafetyGate:
         str
             The difference, or "".
         """
+        self._arming.ended(delivery.seq, delivery.offset_s, self._arming.clock_s)
         trigger = self._unreported.pop(delivery.seq, None)
         if trigger is None:
             difference = "never sent, or reported before"

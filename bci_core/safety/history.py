@@ -32,10 +32,15 @@ class TrainHistory:
     envelope : SafetyEnvelope
     programs : sequence of StimProgram
         An index below counts into these.
+
+    Attributes
+    ----------
+    envelope : SafetyEnvelope
+        May be replaced by a tighter one.
     """
 
     def __init__(self, envelope: SafetyEnvelope, programs: Sequence[StimProgram]) -> None:
-        self._envelope = envelope
+        self.envelope = envelope
         self._durations_s = [program.train.duration_s for program in programs]
         self._charges_uc = [program.train.charge_uc for program in programs]
         self._labels = [label(program) for program in programs]
@@ -51,7 +56,7 @@ class TrainHistory:
 
     def refusal(self, index: int, start_s: float) -> Refusal | None:
         """The limit that a train of program `index` from `start_s` would pass. Changes nothing."""
-        limits = self._envelope
+        limits = self.envelope
         where = self._labels[index]
         pause_s = start_s - self._last_end_s
         if not at_least(pause_s, limits.lockout_s):

@@ -13,11 +13,14 @@ from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier, Detector, StimProtocol, Stimulator, StimulatorLink
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
+from bci_core.detection.montage import montage_of
 from bci_core.errors import BciError, ConfigError, Problem
+from bci_core.people.keyring import Person, default_keyring
 from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.session.approvals import approvals_needed, check_approvals
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.
@@ -35,12 +38,12 @@ def amplifier(rig: Rig, clock: Clock) -> Amplifier:
 
 def detector(rig: Rig, info: StreamInfo, lead_s: float) -> Detector:
     """The rig's detector for a stream; `lead_s` as measured."""
-    return _detector(rig.detector, info, lead_s)
+    return _detector(rig.detector, _heard(rig, info), lead_s)
 
 
 def guard(rig: Rig, info: StreamInfo, lead_s: float) -> Detector | None:
     """The rig's guard for a stream, if it has one."""
-    return None if rig.guard is None else _detector(rig.guard, info, lead_s)
+    return None if rig.guard is None else _detector(rig.guard, _heard(rig, info), lead_s)
 
 
 def outputs(rig: Rig, info: StreamInfo) -> tuple[str, ...]:
@@ -65,7 +68,8 @@ def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
     from bci_core.detection.sensing import Sensing
 
     watching, guarding = detector(rig, info, lead_s), guard(rig, info, lead_s)
-    return Sensing(watching, info, rig.monitor, guarding, rig.blanking)
+    montage = montage_of(rig.montage, info) if rig.montage.derives else None
+    return Sensing(watching, info, rig.monitor, guarding, rig.blanking, montage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +118,34 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         problems += _problems("safety", error)
     else:
         try:
+            approvals(rig, source)
+        except BciError as error:
+            problems += _problems("safety", error)
+        try:
             stimulator(rig).load(programs)
         except BciError as error:
             problems += _problems("stimulator", error)
     if problems or info is None:
         raise ConfigError(source, problems)
     return info
+
+
+def approvals(rig: Rig, source: str) -> list[Person]:
+    """Who has approved limits that are looser than their class, where that takes keys.
+
+    Raises
+    ------
+    SafetyError
+        Approvals are missing, or do not count.
+    """
+    if not approvals_needed(rig, stimulator(rig).capabilities.simulated):
+        return []
+    return check_approvals(rig, source, default_keyring())
+
+
+def _heard(rig: Rig, info: StreamInfo) -> StreamInfo:
+    """What the detectors are made for: the stream, with the channels of the rig's montage."""
+    return montage_of(rig.montage, info).info if rig.montage.derives else info
 
 
 def _detector(part: Part, info: StreamInfo, lead_s: float) -> Detector:
@@ -134,6 +160,10 @@ def _sensing_problems(rig: Rig, info: StreamInfo) -> list[Problem]:
         Problem(_below("monitor", p.where), p.message)
         for p in watch_problems(rig.monitor, info.rate_hz)
     ]
+    try:
+        _heard(rig, info)
+    except ConfigError as error:  # the detectors have nothing to be made for
+        return [*problems, *_problems("montage", error)]
     for section, make in (("detector", detector), ("guard", guard)):
         try:
             make(rig, info, CHECK_LEAD_S)

@@ -1,7 +1,8 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,13 @@ from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.control.blanking import Blanking
 from bci_core.control.journal import Journal, Row
+from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
-from bci_core.errors import BciError, LinkError, RunError
+from bci_core.errors import BciError, LinkError, RunError, SafetyError
 from bci_core.events import Delivery, Detection, EventKind, Situation
-from bci_core.safety.arming import Arming, ArmingState
+from bci_core.people.keyring import Role
+from bci_core.safety.arming import Arming
+from bci_core.safety.transition import transition_event
 from bci_core.session import build
 
 if TYPE_CHECKING:
@@ -87,7 +91,9 @@ class LiveLoop:
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
         wired = build.wire(rig, link, self.arming, self._offset_s)
         self._loop, self._gate = wired.loop, wired.gate
+        self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
+        self.arming.configure(clock.now_s())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
         path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
@@ -158,7 +164,7 @@ class LiveLoop:
     def arm(self, actor: str) -> str:
         """Arm gate and device; why not, or ""."""
         try:
-            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s())
+            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s(), Role.OPERATOR)
             self._link.arm(self.rig.session.device_lease_s)
         except BciError as error:
             self.arming.disarm("not_armed", self._clock.now_s())
@@ -180,6 +186,31 @@ class LiveLoop:
         except LinkError as error:
             # A device that has lost us has disarmed itself.
             self._emit("fault", {"node": "loop", "what": str(error)})
+            self.arming.disconnect(self._clock.now_s())
+
+    def reset(self, actor: str, role: str) -> str:
+        """Clear what is latched, in device and session; why not, or "". Nothing is armed."""
+        try:
+            # First whether the session may be: a device that is reset cannot be latched again.
+            self.arming.copy().reset(actor, self._clock.now_s(), role)
+            with suppress(SafetyError):  # It may have latched nothing.
+                self._link.reset()
+            self.arming.reset(actor, self._clock.now_s(), role)
+        except BciError as error:
+            return str(error)
+        finally:
+            self._tell_transitions()
+        self._disarmed = "reset"
+        return ""
+
+    def tighten(self, limits: Mapping[str, float]) -> str:
+        """Make limits tighter; why not, or ""."""
+        try:
+            self._gate.tighten(**limits)
+        except SafetyError as error:
+            return str(error)
+        self._emit("tightened", {"limits": dict(limits), "at_s": self._clock.now_s()})
+        return ""
 
     @property
     def disarmed(self) -> str:
@@ -204,7 +235,7 @@ class LiveLoop:
         except RunError as error:
             self.journal.give_up(str(error))
         self.journal.give_up("no answer from the device")
-        self._emit("samples", asdict(self.sensing.counts()))
+        self._emit("samples", plain(self.sensing.counts()))
         self._link.close()
         self._inlet.close()
 
@@ -214,7 +245,7 @@ class LiveLoop:
             now_s = self._clock.now_s()
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
-                self.arming.latch(reason, now_s)
+                self.arming.latch(reason, now_s, guard=True)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
@@ -250,8 +281,8 @@ def guard_name(rig: Rig) -> str:
 
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
     """Ledger rows of what the arming has been through since the last call."""
-    event = {ArmingState.ARMED: "armed", ArmingState.DISARMED: "disarmed"}
-    return [(event.get(t.after, "latched"), asdict(t)) for t in arming.drain()]
+    told = ((transition_event(t), plain(t)) for t in arming.drain())
+    return [(event, data) for event, data in told if event]
 
 
 def stream_row(info: StreamInfo, name: str) -> dict[str, Any]:
@@ -281,7 +312,7 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
 
 def faults_of(counts: "SampleCounts") -> dict[str, int]:
     """What the monitor has found wrong so far, without what it has not."""
-    told = asdict(counts)
+    told = plain(counts)
     del told["samples"], told["lost"]
     return {fault: number for fault, number in told.items() if number}
 

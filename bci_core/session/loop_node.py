@@ -25,7 +25,8 @@ class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
     Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine}, ``begin``, ``arm``
-    {actor}, ``disarm`` {reason}, ``logged`` {rows}, ``stop``, ``close``.
+    {actor}, ``disarm`` {reason}, ``reset`` {actor, role}, ``tighten`` {limits}, ``logged``
+    {rows}, ``stop``, ``close``.
 
     Parameters
     ----------
@@ -112,6 +113,12 @@ class LoopNode:
                     refused = self._live.arm(order["actor"])
                     if refused:
                         self._channel.send({"event": "arm_refused", "why": refused})
+                case "reset" if self._live is not None:
+                    refused = self._live.reset(order["actor"], order["role"])
+                    self._channel.send({"event": "ordered", "why": refused})
+                case "tighten" if self._live is not None:
+                    refused = self._live.tighten(order["limits"])
+                    self._channel.send({"event": "ordered", "why": refused})
                 case "disarm" if self._live is not None:
                     self._live.disarm(order["reason"])
                 case "logged":

@@ -28,7 +28,8 @@ from bci_core.events import (
 from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.xdf import read_session_xdf
-from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
@@ -89,6 +90,9 @@ class RecordedArming(Arming):
 
     def check(self, now_s: float) -> str:  # noqa: ARG002 - the answer is on record
         return self.disarmed
+
+    def sent(self, *_train: float) -> None:
+        """The trains are on record, and so is what they led to."""
 
 
 class RecordedLink:
@@ -183,6 +187,7 @@ class _Replay:
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
         self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+        self._tightened = deque(tightenings(ledger))
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
         """The first difference, or ""."""
@@ -223,6 +228,8 @@ class _Replay:
         for detection in found:
             if self.made >= len(self.decisions):
                 return self._unrecorded(detection, "detected")
+            while self._tightened and self._tightened[0][0] <= self.made:
+                self._loop.gate.tighten(**self._tightened.popleft()[1])
             was = self.decisions[self.made]
             self._arming.disarmed = was["disarmed"]
             situation = Situation(
@@ -240,6 +247,17 @@ class _Replay:
         if not self.complete:
             return BEYOND
         return f"sample {detection.sample_index}: {how} in the replay, not in the session"
+
+
+def tightenings(ledger: Sequence[LedgerRow]) -> list[tuple[int, dict[str, float]]]:
+    """Limits that were made tighter, each with the number of decisions before it."""
+    found = []
+    decisions = 0
+    for row in ledger:
+        decisions += row.event == "decision"
+        if row.event == "tightened":
+            found.append((decisions, row.data["limits"]))
+    return found
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:

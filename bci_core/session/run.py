@@ -1,7 +1,8 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
+from bci_core.people.keyring import Person
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.session import build, privacy
+from bci_core.session.approvals import limits_statement
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode
@@ -39,6 +42,14 @@ class Finished:
     summary: dict[str, Any]
 
 
+StopKey = Callable[[Callable[[], None]], AbstractContextManager[Any]]
+
+
+def no_key(_pressed: Callable[[], None]) -> AbstractContextManager[Any]:
+    """For a session without a terminal."""
+    return nullcontext()
+
+
 def run_session(
     rig: Rig,
     source: str,
@@ -47,8 +58,12 @@ def run_session(
     progress: Progress,
     duration_s: float,
     waiting: Sequence[WaitingNode] = (),
+    operator: str = "operator",
+    stop_key: StopKey = no_key,
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
+
+    `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
 
     Raises
     ------
@@ -58,16 +73,24 @@ def run_session(
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text)
+    ledger = open_session(folder, rig, clock, lsl_text, build.approvals(rig, source))
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
-        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs
+        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs, operator
     )
-    return Finished(folder, supervisor.run(), finish(folder, progress))
+    with stop_key(supervisor.press_stop):
+        ending = supervisor.run()
+    return Finished(folder, ending, finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
+def open_session(
+    folder: SessionFolder,
+    rig: Rig,
+    clock: Clock,
+    lsl_text: str = "",
+    approved_by: Sequence[Person] = (),
+) -> Ledger:
     """Write down what is settled before anything starts: rig, origins, limits.
 
     Parameters
@@ -77,6 +100,8 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
+    approved_by : sequence of Person
+        Whose keys stand under limits that are looser than their class.
 
     Raises
     ------
@@ -108,6 +133,9 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
+    for person in approved_by:
+        signer = {"by": person.name, "role": person.role, "key": person.fingerprint}
+        ledger.append("safety.approval", "supervisor", limits_statement(rig) | signer)
     ledger.sync()
     return ledger
 

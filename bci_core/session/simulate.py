@@ -60,7 +60,7 @@ def simulate_session(
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock)
+    ledger = open_session(folder, rig, clock, approved_by=build.approvals(rig, source))
     _Simulation(rig, folder, ledger, amplifier, clock, progress).run(duration_s)
     return folder, finish(folder, progress)
 
@@ -100,7 +100,9 @@ class _Simulation:
         self._link = DirectLink(build.stimulator(rig), clock)
         self._arming = Arming(rig.arming)
         self._wired = build.wire(rig, self._link, self._arming)
+        self._arming.connect(clock.now_s())
         capabilities = self._link.load(self._wired.protocol.programs())
+        self._arming.configure(clock.now_s())
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
@@ -221,7 +223,7 @@ class _Simulation:
         guard = guard_name(self._rig)
         for alarm in self._sensing.alarms:
             if alarm.kind is EventKind.ONSET:
-                self._arming.latch(f"guard:{guard}", now_s)
+                self._arming.latch(f"guard:{guard}", now_s, guard=True)
                 self._link.disarm(f"guard:{guard}")
             self._journal.note_guard(alarm, guard, now_s)
 

@@ -7,6 +7,7 @@ capabilities, error numbers, output, and ways of failing.
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -37,6 +38,9 @@ from drivers.stimulators.device_clock import DeviceClock
 from drivers.stimulators.firmware_settings import FirmwareSettings
 from drivers.stimulators.output import Output, Slot
 from drivers.stimulators.running import Held, Running
+
+KEPT_EMISSIONS = 100_000
+"""For whoever asks; the oldest go first where nobody does."""
 
 TEST_HZ = 1000.0
 """Of the current that impedance is measured with, as CereStim and RHS2116 do."""
@@ -90,7 +94,7 @@ class Firmware(ABC):
         self._now = self._ticks.at(_BEFORE_ANY_TIME_S)
         self._schedule: Schedule[Running] = Schedule(self._ticks, settings, self._now)
         self._ended: list[Delivery] = []
-        self._emissions: list[Emission] = []
+        self._emissions: deque[Emission] = deque(maxlen=KEPT_EMISSIONS)
         self._status: DeviceStatus | None = None
 
     # What a device may add.
@@ -233,7 +237,8 @@ class Firmware(ABC):
     def emissions(self) -> list[Emission]:
         for running in self._schedule.running[:1]:
             self._collect(running)
-        emitted, self._emissions = self._emissions, []
+        emitted = list(self._emissions)
+        self._emissions.clear()
         return emitted
 
     def _has(self, kind: FaultKind) -> bool:
@@ -296,10 +301,10 @@ class Firmware(ABC):
 
     def _collect(self, running: Running) -> None:
         to_host = self._clock.host_s
-        self._emissions += [
+        self._emissions.extend(
             replace(e, onset_s=to_host(e.onset_s), offset_s=to_host(e.offset_s))
             for e in running.emissions
-        ]
+        )
         running.emissions.clear()
 
     def _stop(self, reason: str, at: int) -> None:
