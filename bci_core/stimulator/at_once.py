@@ -57,7 +57,8 @@ class AtOnce(Wire):
     Raises
     ------
     InputError
-        Faults were planned for a device that is not simulated.
+        Faults were planned for a device that is not simulated, or the lockout is too short
+        to hear from it between two programs.
     """
 
     name: ClassVar[str] = "stimulator"
@@ -70,14 +71,22 @@ class AtOnce(Wire):
     ) -> None:
         if settings.faults and not capabilities.simulated:
             raise InputError(
-                f"stimulator.faults: the {self.name} is real; only a simulated has any"
+                f"faults: the {self.name} is real, and faults can be planned for a simulated "
+                "device only"
+            )
+        reaction = reaction or Reaction()
+        least_s = reaction.least_lockout_s(capabilities.max_lease_s)
+        if settings.min_lockout_s < least_s:
+            raise InputError(
+                f"min_lockout_s: {settings.min_lockout_s:g} s leaves no time to look "
+                f"after a program of the {self.name}; it must be at least {least_s:g} s"
             )
         self.capabilities = capabilities
         self.faults = Faults(settings.faults) if capabilities.simulated else None
         self._ticks = Ticks(capabilities.timing_step_us)
         self._now_s = BEFORE_ANY_TIME_S
         self._lease = Lease(self.name, capabilities.max_lease_s, self._ticks)
-        self._queue = Queue(settings, reaction or Reaction(), self._ticks, self._now)
+        self._queue = Queue(settings, reaction, self._ticks, self._now)
         self._ended: list[Delivery] = []
 
     def load(self, programs: Sequence[StimProgram]) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bci_core.contracts import Capabilities
-from bci_core.errors import SafetyError
+from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Refusal
 from bci_core.stimulus import STEP_TOLERANCE, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
@@ -78,6 +78,13 @@ def out_of(
         yield Refusal(limit, value, high, unit, where)
     elif step and abs(value / step - round(value / step)) > STEP_TOLERANCE:
         yield Refusal(f"{limit}_step", value, step, unit, where)
+
+
+def pulses_of(train: PulseTrain | ClickTrain) -> PulseTrain:
+    """The train, which a device for current has checked to be of current."""
+    if isinstance(train, ClickTrain):
+        raise DeviceError("clicks were asked of a device for current; it plays no sound")
+    return train
 
 
 def name_of(program: StimProgram) -> str:

@@ -14,6 +14,8 @@ from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram
 
 ROUNDING_S = 1e-9
+LOOK_AFTER_S = 0.001
+"""For the answers of a device between two programs; a choice of this project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Reaction:
     def slack(self, ticks: int) -> int:
         """Steps by which a program may end later than reckoned, its way to the device aside."""
         return 1 + ceil(self.drift * ticks) if self.drift else 0
+
+    def least_lockout_s(self, longest_s: float) -> float:
+        """What a lockout must leave to look after a program, of at most that length."""
+        return self.transit_s + self.drift * longest_s + LOOK_AFTER_S
 
 
 @dataclass(frozen=True, slots=True)

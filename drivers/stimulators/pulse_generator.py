@@ -17,7 +17,7 @@ from bci_core.errors import DeviceError
 from bci_core.events import Delivery, DeviceStatus, Emission, Reading, Refusal
 from bci_core.stimulator.at_once import AtOnce
 from bci_core.stimulator.faults import FaultKind
-from bci_core.stimulator.queue import Accepted, Reaction
+from bci_core.stimulator.queue import Accepted
 from bci_core.stimulus import StimProgram
 from drivers.stimulators.pulse_generator_line import BoxLine
 from drivers.stimulators.pulse_generator_port import Port, SerialPort
@@ -27,11 +27,7 @@ from drivers.stimulators.pulse_generator_programs import (
     held_programs,
     refusals,
 )
-from drivers.stimulators.pulse_generator_settings import (
-    CRYSTAL,
-    TRIGGER_CYCLES,
-    PulseGeneratorSettings,
-)
+from drivers.stimulators.pulse_generator_settings import PulseGeneratorSettings
 from drivers.stimulators.pulse_generator_simulated import SimulatedPort
 from drivers.stimulators.running import Held, Running
 
@@ -53,9 +49,7 @@ class PulseGenerator(AtOnce):
     Settings: ClassVar[type[BaseModel]] = PulseGeneratorSettings
 
     def __init__(self, settings: PulseGeneratorSettings, port: Port | None = None) -> None:
-        drift = 0.0 if settings.simulated else CRYSTAL
-        reaction = Reaction(TRIGGER_CYCLES, settings.usb_latency_ms * 1e-3, drift)
-        super().__init__(settings, settings.capabilities(), reaction)
+        super().__init__(settings, settings.capabilities(), settings.reaction)
         self.settings = settings
         if port is None:
             made = SimulatedPort(settings, self.faults) if self.faults else None

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bci_core.contracts import Capabilities
 from bci_core.events import Refusal
-from bci_core.stimulator.limits import name_of, program_refusals
+from bci_core.stimulator.limits import name_of, program_refusals, pulses_of
 from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram
 from drivers.stimulators.electrode import ElectrodeSettings
-from drivers.stimulators.output import CurrentOutput, Slot, pulses_of
+from drivers.stimulators.output import CurrentOutput, Slot
 from drivers.stimulators.pulse_generator_bytes import (
     CYCLE_US,
     N_OUTPUTS,

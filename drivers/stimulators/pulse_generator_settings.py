@@ -5,6 +5,7 @@ from typing import Final, Self
 from pydantic import Field, model_validator
 
 from bci_core.contracts import Capabilities
+from bci_core.stimulator.queue import Reaction
 from bci_core.stimulator.settings import StimulatorSettings
 from drivers.stimulators.electrode import ElectrodeSettings
 from drivers.stimulators.firmware_settings import NumberedElectrode
@@ -90,7 +91,8 @@ class PulseGeneratorSettings(StimulatorSettings):
             )
         if not self.simulated and self.faults:
             raise ValueError("faults can be planned for the simulated port only")
-        least_s = self.usb_latency_ms * 1e-3 + CRYSTAL * self.max_lease_s + 0.001
+        # As for a real box, so that a rig tried on a simulated one suits it.
+        least_s = self._reaction(CRYSTAL).least_lockout_s(self.max_lease_s)
         if self.min_lockout_s < least_s:
             raise ValueError(
                 f"min_lockout_s of {self.min_lockout_s:g} s leaves no time to look after a train; "
@@ -107,6 +109,11 @@ class PulseGeneratorSettings(StimulatorSettings):
     @property
     def simulated(self) -> bool:
         return self.port == SIMULATED
+
+    @property
+    def reaction(self) -> Reaction:
+        """How the box takes a command to fire."""
+        return self._reaction(0.0 if self.simulated else CRYSTAL)
 
     @property
     def min_amplitude_ua(self) -> float:
@@ -142,3 +149,6 @@ class PulseGeneratorSettings(StimulatorSettings):
             measures=(),
             simulated=self.simulated,
         )
+
+    def _reaction(self, drift: float) -> Reaction:
+        return Reaction(TRIGGER_CYCLES, self.usb_latency_ms * 1e-3, drift)
