@@ -31,7 +31,12 @@ class RuleVerdict:
 
 def verdicts(rules: Iterable[Callable[..., Any]], *arguments: Any) -> list[RuleVerdict]:
     """Ask every rule, whatever the others found."""
-    return [RuleVerdict(_name(rule), _sentence(rule), _ask(rule, arguments)) for rule in rules]
+    return [verdict(rule, *arguments) for rule in rules]
+
+
+def verdict(rule: Callable[..., Any], *arguments: Any) -> RuleVerdict:
+    """Ask one rule."""
+    return RuleVerdict(_name(rule), _sentence(rule), _ask(rule, arguments))
 
 
 def require_all(what: str, found: list[RuleVerdict]) -> None:

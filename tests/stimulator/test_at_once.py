@@ -1,6 +1,6 @@
 """What `AtOnce` makes of a device that has nothing but upload, fire and halt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -155,9 +155,13 @@ def test_a_missing_answer_while_disarmed_latches(command: str) -> None:
     made = Plain()
     made.load([PROGRAM])
     made.silent = {command}
+    ask: dict[str, Callable[[], object]] = {
+        "upload": lambda: made.load([PROGRAM]),
+        "memory": made.read_back,
+        "enable": lambda: made.arm(1.0, 10.0),
+    }
     with pytest.raises(DeviceError, match=f"no answer to {command}"):
-        made.load([PROGRAM]) if command == "upload" else made.read_back()
-        made.arm(1.0, 10.0)
+        ask[command]()
     assert made.status(10.0).state is ArmingState.FAULT_LATCHED
     with pytest.raises(SafetyError, match="latched a fault"):
         made.arm(1.0, 10.0)
