@@ -17,7 +17,8 @@ class StimulatorSettings(BaseModel):
     max_trains_per_min : int
         Programs that may start within any 60 s, sham or not.
     max_lease_s : float
-        Longest time it stays armed without a heartbeat.
+        Longest time it stays armed without a heartbeat; of a device that does not notice the
+        loss of its host, the longest program as well.
     max_ahead_s : float
         A trigger further in the future than this is refused: more likely a wrong clock.
     faults : tuple of FaultSettings
