@@ -10,6 +10,7 @@ from bci_core.cli import (
     bench,
     bench_arming,
     bench_kill,
+    bench_safety,
     calibrate,
     driver,
     learn,
@@ -22,6 +23,7 @@ from bci_core.cli import (
     run,
     score,
     tune,
+    unblind,
 )
 from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
@@ -37,12 +39,13 @@ app = typer.Typer(
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
+bench.app.command(cls=BareJson)(bench_safety.safety)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, people, orders, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, orders, unblind, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

@@ -23,9 +23,11 @@ ALARMING = frozenset(
 
 _ELSEWHERE = frozenset(
     {
+        "arms.committed",
         "blank",
         "decision",
         "delivery",
+        "dose",
         "limit.worst_case",
         "loop.ready",
         "memory",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,18 @@ import numpy as np
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
+from bci_core.contracts import Capabilities, SoundCapabilities, StimProtocol, StimulatorLink
+from bci_core.control.allocation import SEED_BYTES
 from bci_core.control.blanking import Blanking
+from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal, Row
 from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError, SafetyError
-from bci_core.events import Delivery, Detection, EventKind, Situation
+from bci_core.events import Delivery, Detection, EventKind, Impedance, Outcome, Situation
 from bci_core.people.keyring import Role
 from bci_core.safety.arming import Arming
+from bci_core.safety.history import Dose
 from bci_core.safety.transition import transition_event
 from bci_core.session import build
 
@@ -37,6 +41,8 @@ PINGS = 100
 LEAD_MARGIN_S = 0.008
 """Added to the measured delay of the path: on two shared cores a step can be late by several ms."""
 DRAIN_S = 1.0
+STATUS_EVERY_S = 0.1
+"""How often the device is asked how it is. What it said is compared when it is next asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,15 @@ class LiveLoop:
     clock : Clock
     same_machine : bool
         Whether the stream is stamped with this machine's clock.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
+    seed : bytes
+        Of the control arms, where the rig has any.
 
     Raises
     ------
     RunError
-        No samples come, or the stimulator refuses its programs.
+        No samples come, the stimulator refuses its programs, or the arms have no seed.
     """
 
     def __init__(
@@ -80,7 +90,11 @@ class LiveLoop:
         emit: Callable[[str, dict[str, Any]], None],
         clock: Clock,
         same_machine: bool = True,
+        earlier: Sequence[Dose] = (),
+        seed: bytes = b"",
     ) -> None:
+        if rig.arms is not None and len(seed) != SEED_BYTES:
+            raise RunError("the rig has control arms, and the loop was given no seed to allot by")
         self.rig = rig
         self.journal = journal
         self._inlet = inlet
@@ -89,10 +103,14 @@ class LiveLoop:
         self._clock = clock
         self.arming = Arming(rig.arming)
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
-        wired = build.wire(rig, link, self.arming, self._offset_s)
+        wired = build.wire(rig, link, self.arming, self._offset_s, earlier, seed or None)
+        journal.hold = build.hold_back(wired)
         self._loop, self._gate = wired.loop, wired.gate
         self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
+        self._gate.connect(
+            capabilities, measure_electrodes(link, capabilities, wired.protocol, emit)
+        )
         self.arming.configure(clock.now_s())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
@@ -100,12 +118,18 @@ class LiveLoop:
         lead_s = float(path_s) + capabilities.max_command_latency_s + LEAD_MARGIN_S
         self.sensing = build.sensing(rig, inlet.info, lead_s)
         self._blanking = Blanking(
-            rig.blanking, wired.protocol.programs(), self.sensing.monitor, emit, self._offset_s
+            rig.blanking,
+            wired.protocol.programs(),
+            self.sensing.monitor,
+            emit,
+            self._offset_s,
+            wired.blanked_s,
         )
         self._publishing = Publishing(
             self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s
         )
         self._first_sample_s = nan
+        self._status_due_s = -inf
         self._disarmed = "resting"
         self._ready = {
             "stream": stream_row(inlet.info, inlet.info.name),
@@ -143,6 +167,7 @@ class LiveLoop:
         if wake.n_samples:
             if not isfinite(self._first_sample_s):
                 self._first_sample_s = wake.first_sample_s
+                self._loop.begin(wake.first_sample_s)
                 self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
             now_s = self._clock.now_s()
             # Old samples that still come in are no sign of life.
@@ -246,6 +271,7 @@ class LiveLoop:
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
                 self.arming.latch(reason, now_s, guard=True)
+                self._gate.after_discharge.note_abort(now_s)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
@@ -256,12 +282,14 @@ class LiveLoop:
             if isinstance(answer, Delivery):
                 self._gate.note(answer)
                 self._blanking.note(answer)
+        self.journal.release(self._clock.now_s())
 
     def _keep_house(self) -> None:
         if self._disarmed:
             return
         now_s = self._clock.now_s()
         self._gate.overdue(now_s)
+        self._ask_device(now_s)
         device = self._link.disarmed_reason()
         reason = f"device: {device}" if device else self.arming.check(now_s)
         if reason:
@@ -269,9 +297,33 @@ class LiveLoop:
         else:
             self._link.renew()
 
+    def _ask_device(self, now_s: float) -> None:
+        """Compare now and then what the device says of itself with what is believed."""
+        if now_s < self._status_due_s:
+            return
+        self._status_due_s = now_s + STATUS_EVERY_S
+        status = self._link.poll_status()
+        if status is not None:
+            self._gate.note_status(status, now_s)
+
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):
             self._emit(event, data)
+
+
+def measure_electrodes(
+    link: StimulatorLink,
+    capabilities: Capabilities | SoundCapabilities,
+    protocol: StimProtocol,
+    emit: Callable[[str, dict[str, Any]], None],
+) -> tuple[Impedance, ...]:
+    """Impedance of every electrode that any program uses, where the device can measure it."""
+    if "impedance" not in capabilities.measures:
+        return ()
+    used = sorted({e for program in protocol.programs() for e in program.every_electrode})
+    found = link.impedance(used)
+    emit("impedance", {"electrodes": [plain(each) for each in found]})
+    return found
 
 
 def guard_name(rig: Rig) -> str:
@@ -303,11 +355,16 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
         "lost": counts.lost,
         "sample_faults": faults_of(counts),
         "detections": journal.counts["detections"],
-        "delivered": journal.counts["delivered"],
-        "sham": journal.counts["sham"],
+        **_ends(journal),
         "refused": dict(journal.refused),
         "disarmed": disarmed,
     }
+
+
+def _ends(journal: Journal) -> dict[str, int]:
+    """How triggers ended, as far as that may be told."""
+    outcomes = (Outcome.DELIVERED, Outcome.SHAM) if journal.hold is None else (OUTCOME,)
+    return {str(outcome): journal.counts[outcome] for outcome in outcomes}
 
 
 def faults_of(counts: "SampleCounts") -> dict[str, int]:

@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bci_core.clock import VirtualClock
+from bci_core.control.arms import ArmAssigner, Design
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
@@ -53,23 +55,24 @@ class Bench:
 
     def __init__(
         self,
-        sham_fraction: float = 0.0,
+        arms: ArmsSettings | None = None,
         refractory_s: float = 0.01,
         clock_offset_s: float = 0.0,
     ) -> None:
         self.clock = VirtualClock(start_s=100.0)
         protocol = PulseTrainProtocol(PULSES)
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
-        self.link.load(protocol.programs())
+        capabilities = self.link.load(protocol.programs())
         self.arming = Arming(ArmingSettings())
         self.arming.connect(0.0)
         self.arming.configure(0.0)
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
-        policy = PolicySettings(
-            refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
-        )
-        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s)
+        gate.connect(capabilities)
+        policy = PolicySettings(refractory_s=refractory_s, max_rate_hz=100.0)
+        assigner = None if arms is None else ArmAssigner(Design(arms), bytes(32))
+        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s, assigner)
+        self.loop.begin(self.clock.now_s() - clock_offset_s)
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self.markers: list[tuple[str, float]] = []
         self.stream: list[NDArray[np.float64]] = []
@@ -170,7 +173,7 @@ def test_a_refusal_by_the_device_is_recorded_too() -> None:
 
 
 def test_sham_is_the_same_without_the_current() -> None:
-    bench = Bench(sham_fraction=1.0)
+    bench = Bench(ArmsSettings(sham=ShamArm()))
     bench.detect()
     bench.pass_time(0.1)
     told = bench.outcome()
