@@ -46,6 +46,8 @@ PROGRAM = StimProgram(1, "three", PulseTrain(BiphasicPulse(10.0, 100.0), 100.0, 
 class Plain(AtOnce):
     """Does what it is told, and keeps a list of it. `silent` names commands it does not answer."""
 
+    Settings = StimulatorSettings
+
     def __init__(self, reaction: Reaction | None = None, **settings: Any) -> None:
         super().__init__(StimulatorSettings(**settings), ABLE, reaction)
         self.told: list[tuple[str, float]] = []

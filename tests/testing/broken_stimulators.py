@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, isfinite, nan
 
+from pydantic import ConfigDict
+
 from bci_core.errors import SafetyError
 from bci_core.events import (
     Acceptance,
@@ -15,6 +17,11 @@ from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
 from drivers.stimulators.running import Held
+
+
+class TakesAnyKey(Microstim):
+    class Settings(MicrostimSettings):
+        model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ArmedAtRest(Microstim):
@@ -272,6 +279,7 @@ class NanMeansNoLimit(Microstim):
 
 
 CASES: list[tuple[type[Microstim], str]] = [
+    (TakesAnyKey, "settings_are_strict"),
     (ArmedAtRest, "disarmed_at_rest"),
     (ArmsByLoading, "disarmed_at_rest nothing_delivered_unless_armed"),
     (ArmsByHeartbeat, "disarmed_at_rest"),
