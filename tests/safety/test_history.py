@@ -186,7 +186,7 @@ def test_forgetting_ahead_of_time_changes_no_answer() -> None:
 
 
 def test_a_window_forgets_a_little_at_a_time() -> None:
-    window = Window(10.0, 1)
+    window = Window(10.0, 1, 200)
     for i in range(AT_ONCE + 1):
         window.add(float(i) / 100, float(i) / 100, [1.0])
     window.forget(1000.0)
@@ -198,3 +198,15 @@ def test_a_window_forgets_a_little_at_a_time() -> None:
     assert window.sums == [0.0]
     window.add_to_last([1.0])
     assert window.sums == [0.0]
+
+
+def test_a_window_without_room_counts_longer_and_loses_nothing() -> None:
+    window = Window(10.0, 1, 2)
+    for start_s in (0.0, 1.0, 2.0):
+        window.add(start_s, start_s + 0.5, [1.0])
+    assert window.sums == [3.0]
+    assert window.gone(10.6) == [1.0]
+    assert window.gone(12.4) == [1.0]  # the second ends with the third
+    assert window.gone(12.5) == [3.0]
+    window.add(20.0, 20.5, [1.0])
+    assert window.sums == [1.0]
