@@ -1,8 +1,9 @@
 """What channels have in common, and each for itself: 1/f noise, waves, drift, muscle.
 
-The noise of a source is a sum of Ornstein-Uhlenbeck processes whose corner frequencies are
-spaced evenly in logarithm, from the knee up; with variances that fall as ``corner ** (1 -
-exponent)``, its power is flat below the knee and falls as ``frequency ** -exponent`` above.
+The noise of a source is white noise through a sum of low-pass filters of one pole, whose corner
+frequencies are spaced evenly in logarithm from the knee up. With gains that fall as ``corner **
+(-exponent / 2)``, the power is flat below the knee and falls as ``frequency ** -exponent``
+above it.
 """
 
 from typing import Final
@@ -32,11 +33,11 @@ def background_settings(
     """Settings of `advance`: the poles' decay and size among them."""
     top_hz = max(1.5 * knee_hz, 0.4 * rate_hz)
     corners_hz = np.geomspace(knee_hz, top_hz, N_POLES)
-    variance = corners_hz ** (1.0 - exponent)
-    variance *= sd_uv**2 / variance.sum()
     keep = np.exp(-2.0 * np.pi * corners_hz / rate_hz)
+    size = corners_hz ** (-exponent / 2.0) * (1.0 - keep)
+    # All poles have the same noise, so their covariances count too.
+    size *= sd_uv / np.sqrt((np.outer(size, size) / (1.0 - np.outer(keep, keep))).sum())
     drift = np.exp(-2.0 * np.pi * DRIFT_HZ / rate_hz)
-    size = np.sqrt(variance * (1.0 - keep**2))
     return np.array(
         [muscle_uv, drift, drift_uv * np.sqrt(1.0 - drift**2), N_POLES, *keep, *size]
     )
@@ -84,11 +85,10 @@ def advance(
             channels[1, c] = noise
             row[c] = channels[0, c] + per_channel[0, c] * noise + rough
         for s in range(shares.shape[0]):
-            source = 0.0
+            source, fresh = 0.0, normal(random)
             for p in range(n_poles):
-                poles[s, p] = settings[_KEEP + p] * poles[s, p] + settings[
-                    _KEEP + n_poles + p
-                ] * normal(random)
+                size = settings[_KEEP + n_poles + p]
+                poles[s, p] = settings[_KEEP + p] * poles[s, p] + size * fresh
                 source += poles[s, p]
             for c in range(row.shape[0]):
                 row[c] += shares[s, c] * source

@@ -18,6 +18,8 @@ from drivers.amplifiers.simulated_brain.truth import LABELS, UNITS, Event
 
 MAX_CHUNK = 1024
 """Most samples of one `read`; what is due beyond that comes with the next."""
+ROUNDING_S = 1e-6
+"""A block that is due this little after the end of a wait is waited for."""
 
 
 class SimulatedBrain:
@@ -67,8 +69,8 @@ class SimulatedBrain:
         # A whole block, so that it is not woken for each sample.
         due_s = self._t0_s + (given + self._block - 1 if given else 0) / rate_hz
         until_s = self._clock.now_s() + wait_s
-        self._clock.sleep_until(min(due_s, until_s))
-        if due_s > until_s:
+        self._clock.sleep_until(due_s if due_s <= until_s + ROUNDING_S else until_s)
+        if due_s > until_s + ROUNDING_S:
             return None
         elapsed_s = self._clock.now_s() - self._t0_s
         # What has been waited for is due, even where the clock rounds to just before it.

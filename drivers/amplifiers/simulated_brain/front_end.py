@@ -76,7 +76,7 @@ def advance(
     for k in range(out.shape[0]):
         now = float(first + k)
         tone = np.sin(settings[_TONE] * now)
-        row = tissue_uv[k]
+        row = tissue_uv[k]  # samples may have more columns: those of units
         for c in range(row.shape[0]):
             state[0, c] *= settings[_KEEP_1]
             state[1, c] *= settings[_KEEP_2]

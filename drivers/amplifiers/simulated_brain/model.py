@@ -7,17 +7,20 @@ from numpy.typing import NDArray
 
 from bci_core.errors import ConfigError, Problem
 from bci_core.events import Emission
-from drivers.amplifiers.simulated_brain import background, front_end, geometry
+from drivers.amplifiers.simulated_brain import background, front_end, geometry, memory, units
+from drivers.amplifiers.simulated_brain.columns import columns_layer
 from drivers.amplifiers.simulated_brain.contamination import contamination_layer
 from drivers.amplifiers.simulated_brain.drive import Drive
+from drivers.amplifiers.simulated_brain.pipeline import MEMORY, Stack
 from drivers.amplifiers.simulated_brain.random_numbers import seeded
 from drivers.amplifiers.simulated_brain.ripples import ripples_layer
+from drivers.amplifiers.simulated_brain.seizures import seizures_layer
 from drivers.amplifiers.simulated_brain.settings import SimulatedBrainSettings
 from drivers.amplifiers.simulated_brain.sleep import sleep_layer
 from drivers.amplifiers.simulated_brain.species import SPECIES
 from drivers.amplifiers.simulated_brain.states import states_layer
 from drivers.amplifiers.simulated_brain.theta import theta_layer
-from drivers.amplifiers.simulated_brain.tracks import CONTENT, CUED, N_TRACKS, Layer
+from drivers.amplifiers.simulated_brain.tracks import CONTENT, CUED, N_TRACKS
 from drivers.amplifiers.simulated_brain.truth import Event, TruthLog
 
 MAX_BLOCK = 1024
@@ -59,7 +62,9 @@ class Model:
             self.patterns,
         )
         turn = np.pi / 180.0
-        self.layers: tuple[Layer, ...] = (
+        sites = units.unit_sites(s.n_units, s.n_sites)
+        members = np.ascontiguousarray(self.patterns[:, sites])
+        layers = (
             states_layer(s.rate_hz, brain.dwell_s, s.start, s.schedule, next(seeds)),
             theta_layer(
                 s.rate_hz,
@@ -71,6 +76,9 @@ class Model:
                 next(seeds),
             ),
             sleep_layer(s.rate_hz, brain, s.entrain_rad, next(seeds)),
+            seizures_layer(
+                s.rate_hz, s.seizures_per_h, s.afterdischarge_ratio, s.seizure_stop, next(seeds)
+            ),
             ripples_layer(
                 s.rate_hz,
                 brain,
@@ -80,10 +88,25 @@ class Model:
                 s.suppress_s,
                 next(seeds),
             ),
+            columns_layer(s.rate_hz, s.n_sites, next(seeds)),
             contamination_layer(
                 s.rate_hz, s.mains_hz, s.blinks_hz, s.movements_hz, s.muscle_hz, next(seeds)
             ),
+            memory.memory_layer(
+                s.rate_hz,
+                members,
+                s.strength,
+                s.cues_hz,
+                (s.ripple_learning, s.cue_learning, s.stimulus_learning),
+                s.forgetting_s,
+                next(seeds),
+            ),
         )
+        self._stack = Stack(layers)
+        self._n_units = s.n_units if s.unit_channels else 0
+        self._units = units.units_settings(s.rate_hz, memory.WINDOW_S, members, sites, rng)
+        self._units_state = np.zeros(1 + s.n_units)
+        self._units_random = seeded(next(seeds))
         self._tracks = np.zeros((MAX_BLOCK, N_TRACKS))
         self._tracks[:, CONTENT] = self._tracks[:, CUED] = -1.0
         self._given = 0
@@ -140,10 +163,9 @@ class Model:
     def advance(self, n: int, t0_s: float) -> NDArray[np.float32]:
         """The next `n` samples, at most `MAX_BLOCK`, (n, n_channels), in microvolts."""
         tracks, tissue = self._tracks[:n], self._tissue[:n]
-        samples = np.empty((n, self._settings.n_channels), dtype=np.float32)
+        samples = np.empty((n, self._settings.n_channels + self._n_units), dtype=np.float32)
         self.drive.fill(tracks, self._given)
-        for layer in self.layers:
-            layer.run(tracks, self.truth.buffer)
+        self._stack.run(tracks, self.truth.buffer)
         background.advance(
             tissue,
             tracks,
@@ -167,10 +189,19 @@ class Model:
             self._tone_uv,
             self._left,
         )
+        if self._n_units:
+            first = self._settings.n_channels
+            units.advance(
+                samples, first, tracks, self._units, self._units_state, self._units_random
+            )
         self.drive.cleared(tracks)
         self.truth.collect(t0_s)
         self._given += n
         return samples
+
+    def strengths(self) -> NDArray[np.float64]:
+        """Mean connection within each stored pattern, as of the last time it changed."""
+        return memory.strengths(*self._stack.layer(MEMORY))
 
     def feel(self, emissions: Sequence[Emission], t0_s: float) -> None:
         """Take what has left a stimulator."""

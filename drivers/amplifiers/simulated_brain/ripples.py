@@ -28,6 +28,7 @@ from drivers.amplifiers.simulated_brain.tracks import (
     RIPPLE,
     SEIZURE,
     SHARP_WAVE,
+    SLOW_PHASE,
     SPINDLE,
     UP,
     WAKE,
@@ -61,14 +62,15 @@ IN_UP, IN_TROUGH = 4.0, 1.5
     _SUPPRESS,
     _FADE,
     _N_PATTERNS,
-) = range(11)
+    _RATE,
+) = range(12)
 (
     _SAMPLE,
     _AT,
     _TOTAL,
     _PLANNED,
     _ONSET,
-    _ONSET_UP,
+    _ONSET_PHASE,
     _CONTENT,
     _TURN,
     _STEP,
@@ -126,6 +128,7 @@ def ripples_layer(
             suppress_s * rate_hz,
             np.exp(-1.0 / (ENDING_S * rate_hz)),
             n_patterns,
+            rate_hz,
         ]
     )
     state = np.zeros(_N_STATE)
@@ -181,9 +184,9 @@ def advance(
             tracks[k, CONTENT] = state[_CONTENT]
             tracks[k, PROGRESS] = through
             if state[_AT] >= state[_TOTAL] or state[_GAIN] < GONE:
-                onset, up, content = state[_ONSET], state[_ONSET_UP], state[_CONTENT]
-                planned = state[_PLANNED]
-                note(log, _RIPPLE_EVENT, -1.0, onset, state[_SAMPLE], up, content, planned)
+                onset, phase, content = state[_ONSET], state[_ONSET_PHASE], state[_CONTENT]
+                planned_s = state[_PLANNED] / settings[_RATE]
+                note(log, _RIPPLE_EVENT, -1.0, onset, state[_SAMPLE], phase, content, planned_s)
                 state[_AT] = -1.0
                 state[_WAIT] = settings[_PAUSE]
         elif state[_WAIT] >= 1.0:
@@ -210,7 +213,7 @@ def advance(
                 state[_DRAWN_OUT] = 0.0
                 state[_AT] = 0.0
                 state[_ONSET] = state[_SAMPLE]
-                state[_ONSET_UP] = tracks[k, UP]
+                state[_ONSET_PHASE] = tracks[k, SLOW_PHASE]
         if state[_QUIET] >= 1.0:
             state[_QUIET] -= 1.0
             if state[_QUIET] < 1.0:

@@ -73,6 +73,19 @@ class SimulatedBrainSettings(BaseModel):
     reset_phase_deg : float
     entrain_rad : float
         How far a stimulus moves the slow oscillation at most.
+    afterdischarge_ratio : float
+        Multiplies the hazard of afterdischarges; 0 for none.
+    seizure_stop : float
+        Chance that a train given at the onset of a seizure ends it.
+    cues_hz : float
+        How often, in wake, a pattern is cued, and recalled as far as it is stored.
+    strength : float
+        Of each pattern's connections at the beginning.
+    ripple_learning, cue_learning, stimulus_learning : float
+        Part of the way to full strength that a connection goes at most with a reactivation,
+        with a cue; and how many times more where the right pattern is stimulated meanwhile.
+    forgetting_s : float
+        Time constant with which connections weaken.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -122,3 +135,11 @@ class SimulatedBrainSettings(BaseModel):
     phase_reset: _Share = 1.0
     reset_phase_deg: float = Field(default=0.0, ge=-360.0, le=360.0)
     entrain_rad: float = Field(default=0.8, ge=0.0, le=3.0)
+    afterdischarge_ratio: float = Field(default=1.0, ge=0.0, le=1e6)
+    seizure_stop: _Share = 0.6
+    cues_hz: _Rate = 0.05
+    strength: _Share = 0.3
+    ripple_learning: _Share = 0.01
+    cue_learning: _Share = 0.02
+    stimulus_learning: float = Field(default=3.0, ge=0.0, le=100.0)
+    forgetting_s: float = Field(default=1800.0, gt=0.0, le=1e9)

@@ -19,6 +19,7 @@ from drivers.amplifiers.simulated_brain.tracks import (
     NREM,
     RECRUIT,
     SLOW,
+    SLOW_PHASE,
     SOUND,
     SPINDLE,
     UP,
@@ -112,7 +113,7 @@ def advance(
     random: NDArray[np.uint64],
     log: NDArray[np.float64],
 ) -> None:
-    """Write `SLOW`, `UP` and `SPINDLE`."""
+    """Write `SLOW`, `SLOW_PHASE`, `UP` and `SPINDLE`."""
     keep, fade = settings[_KEEP], settings[_FADE]
     fresh = np.sqrt(1.0 - keep * keep)
     for k in range(tracks.shape[0]):
@@ -142,6 +143,7 @@ def advance(
             phase = 0.0
         state[_PHASE] = phase
         up = 0.5 * (1.0 - np.cos(phase))
+        tracks[k, SLOW_PHASE] = phase
         tracks[k, UP] = nrem * up
         # The down state is deeper and shorter than the up state.
         tracks[k, SLOW] = amplitude * (-np.cos(phase) - 0.25 * np.cos(2.0 * phase)) / 1.25

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bci_core.jit import compiled
 
-N_TRACKS: Final = 26
+N_TRACKS: Final = 28
 (
     # What stimulation does, at the sample where a pulse or click begins; else 0.
     RECRUIT,  # share of the tissue at the electrode that the pulse recruits, 0 to 1
@@ -29,6 +29,7 @@ N_TRACKS: Final = 26
     REM,
     # Hidden variables that later layers heed.
     THETA_PHASE,
+    SLOW_PHASE,
     UP,  # 0 in the down state to 1 in the up state
     CONTENT,  # pattern of the ripple under way, or -1
     PROGRESS,  # of that ripple, 0 to 1
@@ -42,7 +43,8 @@ N_TRACKS: Final = 26
     RIPPLE,
     SHARP_WAVE,
     SEIZURE,
-    EVOKED,
+    EVOKED,  # of the hippocampus, in mV
+    EVOKED_CORTEX,
     LINE,
     BLINK,
     MOVEMENT,

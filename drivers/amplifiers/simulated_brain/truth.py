@@ -32,8 +32,7 @@ class Event(IntEnum):
     PHASE_RESET = 7
     """Of theta, by a pulse. Phase: where it was before. Value: by how many radians it moved."""
     SEIZURE = 8
-    """Content 0 spontaneous, 1 afterdischarge of stimulation. Value: how long it would have
-    lasted without more stimulation, in s."""
+    """Content: 0 spontaneous, 1 an afterdischarge of stimulation."""
     CUE = 9
     """Content: the pattern that is cued, over its window. Value: overlap of what is recalled."""
     PLASTICITY = 10
