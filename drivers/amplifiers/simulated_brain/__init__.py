@@ -1,1 +1,1 @@
-"""A simulated brain that answers to stimulation, as an amplifier. See ``docs/simulated-brain.md``."""
+"""A simulated brain that answers to stimulation: ``docs/simulated-brain.md``."""

@@ -38,9 +38,7 @@ def background_settings(
     # All poles have the same noise, so their covariances count too.
     size *= sd_uv / np.sqrt((np.outer(size, size) / (1.0 - np.outer(keep, keep))).sum())
     drift = np.exp(-2.0 * np.pi * DRIFT_HZ / rate_hz)
-    return np.array(
-        [muscle_uv, drift, drift_uv * np.sqrt(1.0 - drift**2), N_POLES, *keep, *size]
-    )
+    return np.array([muscle_uv, drift, drift_uv * np.sqrt(1.0 - drift**2), N_POLES, *keep, *size])
 
 
 @compiled(SIGNATURE)

@@ -14,7 +14,6 @@ from bci_core.jit import compiled
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded
 from drivers.amplifiers.simulated_brain.tracks import (
     EVOKED,
-    EVOKED_CORTEX,
     LAYER,
     N_TRACKS,
     RECRUIT,
@@ -74,7 +73,7 @@ def advance(
     settings: NDArray[np.float64],
     state: NDArray[np.float64],
     random: NDArray[np.uint64],
-    log: NDArray[np.float64],
+    log: NDArray[np.float64],  # noqa: ARG001 - as every layer
 ) -> None:
     """Write `EVOKED` and `EVOKED_CORTEX`, in mV."""
     step = settings[_STEP]
@@ -98,19 +97,13 @@ def advance(
                 excited = drive + 0.8 * C * firing(C * state[y])
                 inhibited = 0.25 * C * firing(0.25 * C * state[y])
                 state[y + 3] += step * (
-                    A_MV * A_HZ * sum_rate
-                    - 2.0 * A_HZ * state[y + 3]
-                    - A_HZ * A_HZ * state[y]
+                    A_MV * A_HZ * sum_rate - 2.0 * A_HZ * state[y + 3] - A_HZ * A_HZ * state[y]
                 )
                 state[y + 4] += step * (
-                    A_MV * A_HZ * excited
-                    - 2.0 * A_HZ * state[y + 4]
-                    - A_HZ * A_HZ * state[y + 1]
+                    A_MV * A_HZ * excited - 2.0 * A_HZ * state[y + 4] - A_HZ * A_HZ * state[y + 1]
                 )
                 state[y + 5] += step * (
-                    B_MV * B_HZ * inhibited
-                    - 2.0 * B_HZ * state[y + 5]
-                    - B_HZ * B_HZ * state[y + 2]
+                    B_MV * B_HZ * inhibited - 2.0 * B_HZ * state[y + 5] - B_HZ * B_HZ * state[y + 2]
                 )
                 state[y] += step * state[y + 3]
                 state[y + 1] += step * state[y + 4]

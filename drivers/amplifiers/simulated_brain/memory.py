@@ -115,9 +115,7 @@ def memory_layer(
     return Layer(advance, settings, state, seeded(sequence))
 
 
-def strengths(
-    settings: NDArray[np.float64], state: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def strengths(settings: NDArray[np.float64], state: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean connection within each pattern as of the last occasion, (n_patterns,)."""
     n_units, n_patterns = int(settings[_N_UNITS]), int(settings[_N_PATTERNS])
     weights = state[_WEIGHTS : _WEIGHTS + n_units**2].reshape(n_units, n_units)
@@ -179,7 +177,7 @@ def recall(
         state[fires + i] = state[given + i]
         turn += 1 if member else 0
     hits = others = n_members = n_others = 0.0
-    for again in range(ROUNDS):
+    for _ in range(ROUNDS):
         n_fire = 0.0
         for i in range(n):
             n_fire += state[fires + i]
@@ -215,9 +213,7 @@ def advance(
     """Write `CUED`, and put down what is learnt and recalled."""
     for k in range(tracks.shape[0]):
         content = tracks[k, CONTENT]
-        acetylcholine = (
-            tracks[k, WAKE] + tracks[k, REM] + SLEEPING_ACETYLCHOLINE * tracks[k, NREM]
-        )
+        acetylcholine = tracks[k, WAKE] + tracks[k, REM] + SLEEPING_ACETYLCHOLINE * tracks[k, NREM]
         right = -1.0
         if tracks[k, RECRUIT] > 0.0:
             right = tracks[k, MATCHED] if tracks[k, MATCH] >= RIGHT_PATTERN else -2.0

@@ -159,9 +159,7 @@ def advance(
         if state[_AT] >= 0.0:
             response = settings[_RESPONSE]
             if recruited > 0.0 and response > 0.0 and state[_ENDING] == 0.0:
-                right = (
-                    tracks[k, MATCH] >= RIGHT_PATTERN and tracks[k, MATCHED] == state[_CONTENT]
-                )
+                right = tracks[k, MATCH] >= RIGHT_PATTERN and tracks[k, MATCHED] == state[_CONTENT]
                 if response == 2.0 or (response == 3.0 and right):
                     if state[_DRAWN_OUT] == 0.0:
                         state[_HELD] = np.floor(settings[_PROLONG] * recruited)
@@ -202,9 +200,7 @@ def advance(
                 stretch = min(2.5, max(0.45, stretch))
                 state[_TOTAL] = max(3.0, np.floor(settings[_LENGTH] * stretch))
                 state[_PLANNED] = state[_TOTAL]
-                state[_STEP] = settings[_LOW] + uniform(random) * (
-                    settings[_HIGH] - settings[_LOW]
-                )
+                state[_STEP] = settings[_LOW] + uniform(random) * (settings[_HIGH] - settings[_LOW])
                 state[_TURN] = TURN * uniform(random)
                 state[_CONTENT] = np.floor(uniform(random) * settings[_N_PATTERNS])
                 state[_GAIN] = 1.0

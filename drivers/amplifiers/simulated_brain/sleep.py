@@ -123,9 +123,7 @@ def advance(
         state[_CALLED] *= fade
         nrem = tracks[k, NREM]
         stimulus = max(tracks[k, RECRUIT], tracks[k, SOUND])
-        phase = state[_PHASE] + settings[_SLOW] * max(
-            0.2, 1.0 + settings[_CV] * state[_FREQUENCY]
-        )
+        phase = state[_PHASE] + settings[_SLOW] * max(0.2, 1.0 + settings[_CV] * state[_FREQUENCY])
         if stimulus > 0.0 and settings[_ENTRAIN] > 0.0:
             if np.cos(phase) < 0.0:
                 state[_BOOST] += LARGER * stimulus * (1.0 - state[_BOOST])

@@ -81,9 +81,7 @@ class Layer:
         self.kernel(tracks, self.settings, self.state, self.random, log)
 
 
-@compiled(
-    "void(float64[:, ::1], float64, float64, float64, float64, float64, float64, float64)"
-)
+@compiled("void(float64[:, ::1], float64, float64, float64, float64, float64, float64, float64)")
 def note(
     log: NDArray[np.float64],
     event: float,

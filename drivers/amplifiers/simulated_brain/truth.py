@@ -81,7 +81,9 @@ class TruthLog:
         self._rows.extend(rows)
         self.buffer[0, 0] = 0.0
 
-    def add(self, event: Event, channel: int, onset_s: float, offset_s: float, value: float) -> None:
+    def add(
+        self, event: Event, channel: int, onset_s: float, offset_s: float, value: float
+    ) -> None:
         """Put down something that came from outside."""
         self._rows.append(
             np.array([event, channel, onset_s, offset_s, np.nan, -1.0, value], dtype=np.float64)

@@ -32,8 +32,8 @@ PLACE_SD: Final = 0.12
 """How much of the sequence one unit covers."""
 EVOKED_S: Final = 0.004
 
-# settings: then a number for each unit of base rate, preferred phase, site, place; and
-# membership, (n_patterns, n_units)
+# settings; a number for each unit follows, of base rate, preferred phase, site and place, then
+# the members of the patterns
 _RATE, _WINDOW, _FADE, _UNITS = range(4)
 # state: samples of the cue so far, then what a pulse has left at each unit
 _CUE_AT, _EVOKED = 0, 1
