@@ -40,6 +40,7 @@ class SimulatedBrain:
         self._clock = clock
         self._model: Any = None
         self._t0_s = 0.0
+        self._index = np.arange(MAX_CHUNK)
         self._block = max(1, round(settings.block_s * settings.rate_hz))
         self.counters = AmplifierCounters()
         self.exhausted = False
@@ -79,7 +80,7 @@ class SimulatedBrain:
         n = min(due, MAX_CHUNK)
         samples = model.advance(n, self._t0_s)
         self.counters.samples += n
-        return Chunk(samples, self._t0_s + (given + np.arange(n)) / rate_hz)
+        return Chunk(samples, self._t0_s + (given + self._index[:n]) / rate_hz)
 
     def feel(self, emissions: Sequence[Emission]) -> None:
         """Take what has left a stimulator; it takes effect `feel_delay_s` after that.

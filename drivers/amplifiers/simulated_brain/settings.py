@@ -94,7 +94,7 @@ class SimulatedBrainSettings(BaseModel):
     n_channels: int = Field(default=16, ge=1, le=1024)
     unit_channels: bool = False
     seed: int = Field(default=0, ge=0)
-    block_s: float = Field(default=0.002, ge=0.0, le=0.05)
+    block_s: float = Field(default=0.004, ge=0.0, le=0.05)
     species: Species = "rodent"
     start: State = "wake"
     schedule: tuple[tuple[State, Annotated[float, Field(gt=0.0, le=1e6)]], ...] = ()
