@@ -46,8 +46,9 @@ GATE_HALF, GATE_SLOPE = 0.6, 0.08
 WRONG: Final = 0.3
 """What a ripple leaves behind in which something else was stimulated, as a part."""
 PRUNED: Final = 0.02
-SPARSE_NOISE, THRESHOLD, ROUNDS = 0.04, 0.15, 3
-"""Of recall: noise of a unit's input, the input that makes it fire, and how often it is asked."""
+SPARSE_NOISE, THRESHOLD, INHIBITION, ROUNDS = 0.04, 0.15, 0.6, 3
+"""Of recall: noise of a unit's input; the least input that makes it fire, in itself and as a
+part of the largest, for units inhibit each other; and how often all are asked."""
 
 # settings; membership follows, (n_patterns, n_units)
 (
@@ -61,7 +62,7 @@ SPARSE_NOISE, THRESHOLD, ROUNDS = 0.04, 0.15, 3
     _FORGET,
     _MEMBERS,
 ) = range(9)
-# state; the connections follow, (n_units, n_units), and room for recall, 2 x n_units
+# state; the connections follow, (n_units, n_units), and room for recall, 3 x n_units
 (
     _SAMPLE,
     _LAST_CONTENT,
@@ -110,7 +111,7 @@ def memory_layer(
     settings = np.concatenate([np.array(numbers), members.ravel()])
     weights = strength * ((members.T @ members) > 0.0)
     np.fill_diagonal(weights, 0.0)
-    state = np.concatenate([np.zeros(_WEIGHTS), weights.ravel(), np.zeros(2 * n_units)])
+    state = np.concatenate([np.zeros(_WEIGHTS), weights.ravel(), np.zeros(3 * n_units)])
     state[[_LAST_CONTENT, _CUED]] = -1.0
     return Layer(advance, settings, state, seeded(sequence))
 
@@ -170,35 +171,34 @@ def recall(
     """
     n = int(settings[_N_UNITS])
     own, fires, given = _MEMBERS + pattern * n, _WEIGHTS + n * n, _WEIGHTS + n * n + n
+    heard = given + n
     turn = 0
     for i in range(n):
         member = settings[own + i] > 0.0
         state[given + i] = 1.0 if member and turn % 2 == 0 else 0.0
         state[fires + i] = state[given + i]
         turn += 1 if member else 0
-    hits = others = n_members = n_others = 0.0
     for _ in range(ROUNDS):
-        n_fire = 0.0
+        n_fire, most = 0.0, 0.0
         for i in range(n):
             n_fire += state[fires + i]
-        hits = others = n_members = n_others = 0.0
         for i in range(n):
-            if state[given + i] > 0.0:
-                continue
             total = 0.0
             for j in range(n):
                 total += state[_WEIGHTS + i * n + j] * state[fires + j]
-            heard = total / max(1.0, n_fire) + SPARSE_NOISE * normal(random)
-            fires_now = 1.0 if heard > THRESHOLD else 0.0
-            # Units are asked one after the other, so that none has to be remembered twice.
-            n_fire += fires_now - state[fires + i]
-            state[fires + i] = fires_now
-            if settings[own + i] > 0.0:
-                hits += fires_now
-                n_members += 1.0
-            else:
-                others += fires_now
-                n_others += 1.0
+            state[heard + i] = total / max(1.0, n_fire) + SPARSE_NOISE * normal(random)
+            most = max(most, state[heard + i])
+        needed = max(THRESHOLD, INHIBITION * most)
+        for i in range(n):
+            state[fires + i] = max(state[given + i], 1.0 if state[heard + i] > needed else 0.0)
+    hits = others = n_members = n_others = 0.0
+    for i in range(n):
+        if state[given + i] == 0.0 and settings[own + i] > 0.0:
+            hits += state[fires + i]
+            n_members += 1.0
+        elif state[given + i] == 0.0:
+            others += state[fires + i]
+            n_others += 1.0
     return hits / max(1.0, n_members) - others / max(1.0, n_others)
 
 
