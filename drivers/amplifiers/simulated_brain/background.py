@@ -1,9 +1,10 @@
 """What channels have in common, and each for itself: 1/f noise, waves, drift, muscle.
 
 The noise of a source is white noise through a sum of low-pass filters of one pole, whose corner
-frequencies are spaced evenly in logarithm from the knee up. With gains that fall as ``corner **
-(-exponent / 2)``, the power is flat below the knee and falls as ``frequency ** -exponent``
-above it.
+frequencies are spaced evenly in logarithm from the knee up, with gains that fall with the corner
+frequency. How fast they fall is found by bisection, so that the power, flat below the knee,
+falls as ``frequency ** -exponent`` above it. The steepest there is, an exponent of about 2, is
+that of one pole.
 """
 
 from typing import Final
@@ -34,11 +35,28 @@ def background_settings(
     top_hz = max(1.5 * knee_hz, 0.4 * rate_hz)
     corners_hz = np.geomspace(knee_hz, top_hz, N_POLES)
     keep = np.exp(-2.0 * np.pi * corners_hz / rate_hz)
-    size = corners_hz ** (-exponent / 2.0) * (1.0 - keep)
+    size = _gains(corners_hz, keep, exponent, rate_hz)
     # All poles have the same noise, so their covariances count too.
     size *= sd_uv / np.sqrt((np.outer(size, size) / (1.0 - np.outer(keep, keep))).sum())
     drift = np.exp(-2.0 * np.pi * DRIFT_HZ / rate_hz)
     return np.array([muscle_uv, drift, drift_uv * np.sqrt(1.0 - drift**2), N_POLES, *keep, *size])
+
+
+def _gains(
+    corners_hz: NDArray[np.float64], keep: NDArray[np.float64], exponent: float, rate_hz: float
+) -> NDArray[np.float64]:
+    """Of the poles, for power that falls with an exponent."""
+    hz = np.geomspace(min(5.0 * corners_hz[0], 0.1 * rate_hz), 0.2 * rate_hz, 50)
+    delay = np.exp(-2j * np.pi * hz / rate_hz)
+    poles = (1.0 - keep) / (1.0 - keep * delay[:, None])
+    low, high = 0.0, 4.0
+    for _ in range(40):
+        fall = 0.5 * (low + high)
+        gains = (corners_hz / corners_hz[0]) ** -fall
+        power = np.abs(poles @ gains) ** 2
+        slope = np.polyfit(np.log(hz), np.log(power), 1)[0]
+        low, high = (fall, high) if slope > -exponent else (low, fall)
+    return np.asarray(gains * (1.0 - keep))
 
 
 @compiled(SIGNATURE)

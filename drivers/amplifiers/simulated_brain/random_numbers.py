@@ -15,7 +15,7 @@ _UNIT = 2.0**-53
 
 def seeded(sequence: np.random.SeedSequence) -> NDArray[np.uint64]:
     """State of a generator, of four words."""
-    return sequence.generate_state(4, np.uint64)
+    return np.array(sequence.generate_state(4, np.uint64), dtype=np.uint64)
 
 
 @compiled("float64(uint64[::1])")

@@ -94,13 +94,9 @@ LAYERS = {
     "theta": lambda: theta.theta_layer(100.0, RODENT, 0.8, 3.0, 0.5, 0.2, seed()),
     "sleep": lambda: sleep.sleep_layer(100.0, RODENT, 0.8, seed()),
     "seizures": lambda: seizures.seizures_layer(100.0, 900.0, 1.0, 0.5, seed()),
-    "ripples": lambda: ripples.ripples_layer(
-        400.0, RODENT, 3, "by_content", 0.1, 0.2, seed()
-    ),
+    "ripples": lambda: ripples.ripples_layer(400.0, RODENT, 3, "by_content", 0.1, 0.2, seed()),
     "columns": lambda: columns.columns_layer(400.0, 16, seed()),
-    "contamination": lambda: contamination.contamination_layer(
-        100.0, 50.0, 1.0, 1.0, 1.0, seed()
-    ),
+    "contamination": lambda: contamination.contamination_layer(100.0, 50.0, 1.0, 1.0, 1.0, seed()),
     "memory": lambda: memory.memory_layer(
         100.0, MEMBERS.astype(float), 0.3, 0.5, (0.1, 0.1, 3.0), 60.0, seed()
     ),
@@ -159,9 +155,7 @@ def test_a_column_follows_the_equations_of_jansen_and_rit():
                     3.25 * 100 * (p + 0.8 * 135 * s(135 * first))
                     - 2 * 100 * d_second
                     - 100**2 * second,
-                    22 * 50 * 0.25 * 135 * s(0.25 * 135 * first)
-                    - 2 * 50 * d_third
-                    - 50**2 * third,
+                    22 * 50 * 0.25 * 135 * s(0.25 * 135 * first) - 2 * 50 * d_third - 50**2 * third,
                 ],
                 axis=1,
             )
