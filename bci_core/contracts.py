@@ -107,7 +107,8 @@ class Detector(Protocol):
     It may also have ``outputs``, labels of what it knows at every sample, with ``output()``
     that gives their values after the last one (both are published and recorded), and
     ``predicts_blanks = True``, when it goes on by itself where `Chunk.flags` say blank and
-    wants no bridge after that.
+    wants no bridge after that, and ``reads_counts = True``, when a channel may be silent and
+    is not at fault.
     """
 
     Settings: ClassVar[type[BaseModel]]
@@ -130,7 +131,16 @@ class Policy(Protocol):
 
 
 class StimProtocol(Protocol):
-    """From a decision to triggers of programs that are already loaded. Pure."""
+    """From a decision to triggers of programs that are already loaded.
+
+    What it asks for follows from its settings and from the decisions it was given, in their
+    order, and from nothing else: no clock, no device, no chance that is not seeded. So a
+    recorded session, decided again, asks for the same.
+
+    It may also have ``heed(decision)``, which returns nothing, when it has to hear of
+    decisions that do not act: that an event has ended, that one was refused, and the time
+    they tell. Each decision goes to either `plan` or ``heed``, once.
+    """
 
     Settings: ClassVar[type[BaseModel]]
 
@@ -141,7 +151,10 @@ class StimProtocol(Protocol):
         ...
 
     def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
-        """The triggers for one decision to act, numbered from `next_seq`."""
+        """The triggers for one decision to act, numbered from `next_seq`.
+
+        None is an answer too: the decision is then put down as refused by the protocol.
+        """
         ...
 
 

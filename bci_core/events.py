@@ -120,6 +120,12 @@ class Decision:
     verdict: Verdict
     reason: str = ""
 
+    @property
+    def acts(self) -> bool:
+        """Whether to stimulate, or to pretend to. The end of an event is never a reason to."""
+        began = self.detection.kind is EventKind.ONSET
+        return began and self.verdict in (Verdict.STIM, Verdict.SHAM)
+
 
 @dataclass(frozen=True, slots=True)
 class Trigger:

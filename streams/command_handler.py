@@ -1,13 +1,13 @@
 """The stimulator's end of the command path, without a socket: frames in, frames out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
 
 from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
+from bci_core.control.plain import plain
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Acceptance
 from streams.command_frames import (
@@ -92,7 +92,7 @@ class CommandHandler:
         try:
             for delivery in self._stimulator.advance(now_s):
                 frames.append(delivery_frame(delivery))
-                told = {k: _finite(v) for k, v in asdict(delivery).items()}
+                told = {k: _finite(v) for k, v in plain(delivery).items()}
                 self._on_event("delivery", told)
         except DeviceError as failure:
             self._fail(failure, now_s)

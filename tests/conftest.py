@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 # Tests run side by side, and linear algebra waits for its threads by spinning: with more
-# than one thread each, ten times the processor time goes by. Read when numpy is imported.
+# than one thread each, several times the processor time goes by on a busy machine.
+# Read when numpy is imported.
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -8,17 +8,22 @@ from rich.console import Console
 from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
+    bench_arming,
     bench_kill,
+    bench_safety,
     calibrate,
     driver,
     learn,
     look,
     node,
+    orders,
+    people,
     records,
     replay,
     run,
     score,
     tune,
+    unblind,
 )
 from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
@@ -32,12 +37,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
+bench.app.command(cls=BareJson)(bench_safety.safety)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
+app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, orders, unblind, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

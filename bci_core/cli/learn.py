@@ -2,29 +2,31 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from bci_core.cli.checking import checked
+from bci_core.cli.learn_classifier import classifier
 from bci_core.cli.options import Board, Json, Recording, Stream, Unit, UvPerCount
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from pydantic import BaseModel
 
     from bci_core.detection.assembly_features import AssemblyFeatures
     from bci_core.scoring.stretch import Stretch
 
-Model = TypeVar("Model", bound="BaseModel")
+COMMAND = "bci learn assembly"
 
-app = typer.Typer(help="Learn templates from a recording.", no_args_is_help=True)
+app = typer.Typer(help="Learn templates and states from a recording.", no_args_is_help=True)
+app.command()(classifier)
 
 
 @app.callback()
 def _learn() -> None:
-    """One command for each kind of template."""
+    """One command for each detector that learns."""
 
 
 @app.command()
@@ -74,8 +76,9 @@ def assembly(
     from bci_core.scoring.stretch import stretch_of
     from bci_core.tuning.origin import sha256_of
 
-    features = _checked(AssemblyFeatures, source=source, band_hz=band_hz, bin_s=bin_s)
-    learning = _checked(
+    features = checked(COMMAND, AssemblyFeatures, source=source, band_hz=band_hz, bin_s=bin_s)
+    learning = checked(
+        COMMAND,
         LearningSettings,
         shuffle_per_min=shuffle_per_min,
         control_shared_rate=not keep_shared_rate,
@@ -123,21 +126,6 @@ def assembly(
         f"{told['left_out']} left out that came no oftener than chance",
         markup=False,
     )
-
-
-def _checked(model: type[Model], **values: Any) -> Model:
-    from pydantic import ValidationError
-
-    from bci_core.errors import ConfigError, Problem
-
-    try:
-        return model(**values)
-    except ValidationError as error:
-        problems = [
-            Problem(".".join(map(str, e["loc"])), f"{e['msg']} (not {e['input']!r})")
-            for e in error.errors()
-        ]
-        raise ConfigError("bci learn assembly", problems) from error
 
 
 def _bins(stretch: "Stretch", features: "AssemblyFeatures") -> "NDArray[np.float64]":

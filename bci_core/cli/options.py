@@ -16,6 +16,14 @@ DetectorRig = Annotated[
     str | None,
     typer.Option("--rig", help="Settings from a rig, or from a file with its [detector] only."),
 ]
+Reference = Annotated[
+    str | None,
+    typer.Option("--reference", help="recorded, bipolar or average. [default: the rig's]"),
+]
+Derive = Annotated[
+    list[str] | None,
+    typer.Option("--derive", help='Differences to add, such as "A1-A2,A2-A3"; again for more.'),
+]
 MarkTypes = Annotated[
     list[str] | None,
     typer.Option("--mark-type", help="Only marks of this type; again for more."),

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bci_core.cli.keepers import Keepers, keepers_for
 from bci_core.cli.options import Json, Source
 
 Out = Annotated[Path, typer.Option("--out", help="Where session folders are made.")]
@@ -21,14 +22,18 @@ def run(
     ] = None,
     out: Out = Path("sessions"),
     as_json: Json = False,
+    keeper: Keepers = None,
     private: Annotated[
         bool, typer.Option("--private", help="In a network namespace of its own.")
     ] = False,
+    operator: Annotated[
+        str, typer.Option("--operator", help="Who runs it; somebody else resets faults.")
+    ] = "operator",
 ) -> None:
     """Run a closed-loop session.
 
-    Ctrl-C, SIGTERM and `bci stop` disarm first, then close every file. Exit status: 0
-    completed, 1 failed, 2 bad input, 130 or 143 stopped.
+    Ctrl-C, SIGTERM, `bci stop` and, in a terminal, the space bar or s disarm first, then close
+    every file. Exit status: 0 completed, 1 failed, 2 bad input, 130 or 143 stopped.
 
     Example: `bci run theta-phase --duration 20`
     """
@@ -44,6 +49,7 @@ def run(
     with waiting_nodes() as waiting:
         # Takes a while to import, and the nodes do likewise meanwhile.
         from bci_core.cli.progress import progress_on
+        from bci_core.cli.stop_key import HINT, stop_key
         from bci_core.clock import LslClock
         from bci_core.config.load import load_rig
         from bci_core.session.run import run_session
@@ -54,9 +60,25 @@ def run(
             raise InputError(
                 f"--duration: must be over 0 and at most 86400 seconds, not {duration_s:g}"
             )
+        if not operator.strip():
+            raise InputError("--operator: 0 names, limit 1 name: say who runs the session")
         console = Console(stderr=as_json)
-        with progress_on(console, f"bci · {rig.name} · simulated unless stated") as progress:
-            finished = run_session(rig, source, out, LslClock(), progress, duration_s, waiting)
+        hint = f" · {HINT}" if sys.stdin is not None and sys.stdin.isatty() else ""
+        title = f"bci · {rig.name} · simulated unless stated{hint}"
+        keepers = keepers_for(rig, keeper)
+        with progress_on(console, title) as progress:
+            finished = run_session(
+                rig,
+                source,
+                out,
+                LslClock(),
+                progress,
+                duration_s,
+                waiting,
+                operator,
+                stop_key,
+                keepers,
+            )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
@@ -93,7 +115,8 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
     table.add_column(style="dim", justify="right")
     table.add_column()
     table.add_row("status", f"{summary.get('status')}: {summary.get('reason', '')}")
-    for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", "delivered"):
+    ends = "delivered" if summary.get("done") is None else "done"
+    for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", ends):
         value = summary.get(key)
         table.add_row(key, f"{value:.1f}" if isinstance(value, float) else str(value))
     refused = summary.get("refused") or {}

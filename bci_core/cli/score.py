@@ -1,6 +1,7 @@
 """``bci score``: how good a detector is on a recording."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,17 +11,22 @@ from rich.table import Table
 
 from bci_core.cli.options import (
     Board,
+    Derive,
     Detector,
     DetectorRig,
     Json,
     MarkTypes,
     Recording,
+    Reference,
     Stream,
     Unit,
     UvPerCount,
 )
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from bci_core.record.marks import Mark
     from bci_core.scoring.score import Score
 
 MOST_NAMED = 8
@@ -50,6 +56,12 @@ def score(
         float | None,
         typer.Option("--tolerance", help="Seconds outside an event that still count."),
     ] = None,
+    reference: Reference = None,
+    derive: Derive = None,
+    each_channel: Annotated[
+        bool,
+        typer.Option("--each-channel", help="Run on each channel by itself, with its own marks."),
+    ] = False,
     start_s: Annotated[float, typer.Option("--start", help="Score from here, in seconds.")] = 0.0,
     end_s: Annotated[
         float | None, typer.Option("--end", help="Score up to here. [default: the end]")
@@ -70,69 +82,102 @@ def score(
 
     Compared with the marks of a file; without one, with what the acausal reference of that
     kind of detector finds. Where no channel is named, a detector on one channel reads the
-    first, a detector on several reads all. Exit status 0 when it could be scored, 2 for bad
-    input.
+    first, a detector on several reads all; with a montage, of the derived ones. Exit status 0
+    when it could be scored, 2 for bad input.
 
     Example: `bci score night.edf --detector spindle --channel C3 --marks spindles.csv --json`
     """
     from bci_core.record.marks import read_marks
     from bci_core.record.recording import read_recording
     from bci_core.scoring.bands import band_of
+    from bci_core.scoring.each_channel import together, with_marks_of
     from bci_core.scoring.judge import score_detector
-    from bci_core.scoring.stretch import stretch_of
-    from bci_core.scoring.subject import channels_named, check_times, settings_of, subject_of
+    from bci_core.scoring.stretch import stretch_of, with_montage
+    from bci_core.scoring.subject import (
+        channels_named,
+        check_times,
+        montage_asked,
+        settings_of,
+        subject_of,
+    )
 
     check_times(tolerance=tolerance_s, start=start_s, end=end_s, lead=lead_s)
     kind, values, monitor = subject_of(detector, rig, setting or ())
+    montage = montage_asked(rig, reference, derive or ())
     read = read_recording(
         recording,
         unit,
         uv_per_count=uv_per_count,
         board=board,
         stream=stream,
-        channels=channels_named(values, channel or ()),
+        channels=None if montage.derives else channels_named(values, channel or ()),
         keep_not_finite=True,
     )
-    stretch = stretch_of(read, start_s, end_s)
-    settings = settings_of(kind, values, stretch.info, channel or ())
+    stretch = with_montage(stretch_of(read, start_s, end_s), montage)
+    preferred = stretch.montage.derived if stretch.montage is not None else ()
     events = None
     source = str(marks)
     if marks is not None:
         events = read_marks(marks, duration_s=read.duration_s, kinds=mark_type or ())
         source += f" ({', '.join(mark_type)})" if mark_type else ""
-    result = score_detector(
-        kind,
-        settings,
-        stretch,
-        events,
-        source=source,
-        tolerance_s=tolerance_s,
-        monitor=monitor,
-        lead_s=lead_s,
-        about={
-            "recording": str(recording),
-            "detector": kind,
-            "rate_hz": read.rate_hz,
-            "start_s": float(stretch.times_s[0]),
-            "end_s": stretch.end_s,
-            "settings": settings.model_dump(mode="json"),
-            "monitor": monitor.model_dump(mode="json"),
-            "lead_s": lead_s,
-        },
-    )
-    told = result.to_dict()
+
+    def settings_on(channels: Sequence[str]) -> "BaseModel":
+        return settings_of(kind, values, stretch.info, channels, preferred)
+
+    def scored(channels: Sequence[str], its_marks: "Sequence[Mark] | None") -> "Score":
+        settings = settings_on(channels)
+        return score_detector(
+            kind,
+            settings,
+            stretch,
+            its_marks,
+            source=source,
+            tolerance_s=tolerance_s,
+            monitor=monitor,
+            lead_s=lead_s,
+            about={
+                "recording": str(recording),
+                "detector": kind,
+                "rate_hz": read.rate_hz,
+                "start_s": float(stretch.times_s[0]),
+                "end_s": stretch.end_s,
+                "settings": settings.model_dump(mode="json"),
+                "monitor": monitor.model_dump(mode="json"),
+                "montage": montage.model_dump(mode="json"),
+                "lead_s": lead_s,
+            },
+        )
+
+    if each_channel:
+        names = channel or preferred or stretch.info.channels
+        results = {
+            name: scored((name,), with_marks_of(name, events, read.channels)) for name in names
+        }
+        told = together(results)
+    else:
+        results = {"": scored(channel or (), events)}
+        told = results[""].to_dict()
     text = json.dumps(told, indent=2, allow_nan=False) + "\n"
     if out is not None:
-        _write(out, text, result, band_of(settings))
+        # Whichever channel it is: the band is the same.
+        some = [*results][:1] if each_channel else channel or ()
+        _write(out, text, results, band_of(settings_on(some)))
     if as_json:
         typer.echo(text, nl=False)
         return
     _show(told)
     if out is not None:
-        Console(highlight=False).print(f"pictures: {out / PAGE_NAME}", markup=False)
+        pictures = ", ".join(str(out / page_name(name)) for name in results)
+        Console(highlight=False, soft_wrap=True).print(f"pictures: {pictures}", markup=False)
 
 
-def _write(out: Path, text: str, result: "Score", band_hz: Any) -> None:
+def page_name(channel: str) -> str:
+    """Of the pictures of one channel; "" for a score of all at once."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in channel)
+    return f"score-{kept}.html" if channel else PAGE_NAME
+
+
+def _write(out: Path, text: str, results: Mapping[str, "Score"], band_hz: Any) -> None:
     from bci_core.errors import InputError
     from bci_core.report.score_page import write_score_page
 
@@ -141,7 +186,8 @@ def _write(out: Path, text: str, result: "Score", band_hz: Any) -> None:
         (out / JSON_NAME).write_text(text, "utf-8")
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
-    write_score_page(out / PAGE_NAME, result, band_hz)
+    for channel, result in results.items():
+        write_score_page(out / page_name(channel), result, band_hz)
 
 
 def _show(told: dict[str, Any]) -> None:

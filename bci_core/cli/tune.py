@@ -10,11 +10,13 @@ from rich.table import Table
 
 from bci_core.cli.options import (
     Board,
+    Derive,
     Detector,
     DetectorRig,
     Json,
     MarkTypes,
     Recording,
+    Reference,
     Stream,
     Unit,
     UvPerCount,
@@ -44,6 +46,8 @@ def tune(
     channel: Annotated[
         list[str] | None, typer.Option("--channel", help="Channel to read; again for more.")
     ] = None,
+    reference: Reference = None,
+    derive: Derive = None,
     keep_aside: Annotated[
         float, typer.Option("--keep-aside", help="Share of the recording to report on.")
     ] = 0.3,
@@ -86,6 +90,8 @@ def tune(
         sweep=tuple(sweep or ()),
         channels=tuple(channel or ()),
         types=tuple(mark_type or ()),
+        reference=reference,
+        derive=tuple(derive or ()),
         share=keep_aside,
         seed=seed,
         tolerance_s=tolerance_s,

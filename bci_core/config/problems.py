@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -35,10 +35,26 @@ def problems_of(
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         where = f"{section}.{key}" if key else section
-        first = str(item["loc"][0]) if item["loc"] else ""
-        line = lines.get(f"{section}.{first}", lines.get(section))
-        found.append(Problem(where, _message(item, first, model), line))
+        first, last = (str(item["loc"][i]) if item["loc"] else "" for i in (0, -1))
+        line = lines.get(where, lines.get(f"{section}.{first}", lines.get(section)))
+        found.append(Problem(where, _message(item, last, _holder(model, item["loc"])), line))
     return found
+
+
+def _holder(model: type[BaseModel], loc: Sequence[int | str]) -> type[BaseModel]:
+    """The model of the table that a key stands in, where a section has tables of its own."""
+    for key in loc[:-1]:
+        field = model.model_fields.get(str(key))
+        inner = _models(field.annotation) if field else []
+        model = inner[0] if inner else model
+    return model
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Models that an annotation such as ``tuple[Model, ...]`` is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _message(item: Any, key: str, model: type[BaseModel]) -> str:
@@ -80,7 +96,7 @@ def key_lines(text: str) -> dict[str, int]:
     lines: dict[str, int] = {}
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
+        header = re.match(r"\s*\[{1,2}\s*([\w.-]+)\s*\]", line)
         key = re.match(r"\s*([\w-]+)\s*=", line)
         if header:
             section = header[1]

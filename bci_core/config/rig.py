@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bci_core.control.arms_settings import ArmsSettings
 from bci_core.control.policy import PolicySettings
 from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor_settings import MonitorSettings
-from bci_core.safety.arming import ArmingSettings
+from bci_core.detection.montage_settings import MontageSettings
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetySettings
 
 
@@ -51,6 +53,9 @@ class SessionSettings(BaseModel):
     max_rearms : int
         How often a session that was disarmed by a passing fault (stale samples, a
         late heartbeat) is armed again by itself. 0 leaves that to the operator.
+    wait_for_reset_s : float
+        How long a session that a fault has latched goes on recording, disarmed, for a second
+        person to reset it. 0 ends it at once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +64,7 @@ class SessionSettings(BaseModel):
     min_free_disk_mb: float = Field(default=50.0, ge=1.0, le=1e6)
     device_lease_s: float = Field(default=0.25, ge=0.05, le=10.0)
     max_rearms: int = Field(default=0, ge=0, le=100)
+    wait_for_reset_s: float = Field(default=300.0, ge=0.0, le=86_400.0)
 
 
 class LslSettings(BaseModel):
@@ -115,9 +121,11 @@ class Rig:
     amplifier: Part
     monitor: MonitorSettings
     blanking: BlankingSettings
+    montage: MontageSettings = field(default_factory=MontageSettings, kw_only=True)
     detector: Part
     guard: Part | None = field(default=None, kw_only=True)
     policy: PolicySettings
+    arms: ArmsSettings | None = field(default=None, kw_only=True)
     protocol: Part
     stimulator: Part
     safety: SafetySettings
@@ -140,7 +148,10 @@ PARTS = {
 }
 """Sections that name a part, and the key that does."""
 
-OPTIONAL = {"guard": "a detector that watches beside the first, and whose onset ends the session"}
+OPTIONAL = {
+    "guard": "a detector that watches beside the first, and whose onset ends the session",
+    "arms": "without it every detection that the policy would act on is stimulated",
+}
 """Sections that may be missing, and what they are for."""
 
 
@@ -153,7 +164,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "rig": RigSettings,
     "monitor": MonitorSettings,
     "blanking": BlankingSettings,
+    "montage": MontageSettings,
     "policy": PolicySettings,
+    "arms": ArmsSettings,
     "safety": SafetySettings,
     "arming": ArmingSettings,
     "session": SessionSettings,

@@ -58,7 +58,8 @@ class AfterDischargeSettings(HalfWaveFields):
     al. 2004, Epilepsia 45:1182). A pattern counts as rhythmic from six cycles on, such as
     3 Hz for 2 s (Hirsch et al. 2021, Journal of Clinical Neurophysiology 38:1); the
     defaults of `short_s`, `min_repeat_hz` and `min_occupancy` ask for about that, so that
-    sleep spindles, which are shorter, are not enough. The other defaults are ours, on the side of
+    sleep spindles, which are shorter, are not enough. Half-waves faster than 16 Hz are those
+    of a beta rhythm, which can go on for as long. The other defaults are ours, on the side of
     sensitivity: a false alarm costs a session, a miss may cost more.
 
     What is not named here is in `HalfWaveFields` and `ShortAndLongSettings`; some of
@@ -79,7 +80,7 @@ class AfterDischargeSettings(HalfWaveFields):
     learning_s: float = Field(default=10.0, gt=0.0, le=600.0)
     min_duration_s: float = Field(default=0.25, ge=0.0, le=600.0)
     above_trend_percent: float = Field(default=125.0, gt=0.0, le=10_000.0)
-    half_wave_hz: tuple[float, float] = (2.0, 18.0)
+    half_wave_hz: tuple[float, float] = (2.0, 16.0)
     line_length_percent: float = Field(default=25.0, gt=0.0, le=10_000.0)
     min_repeat_hz: float = Field(default=3.0, gt=0.1, le=100.0)
     min_occupancy: float = Field(default=0.85, gt=0.0, le=1.0)

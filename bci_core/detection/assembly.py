@@ -74,9 +74,8 @@ class Assembly(CompiledDetector):
 
     A bin that holds a flagged sample gives no strength: the outputs are -1 and 0 until the
     next good one, and nothing is learnt from it. With ``source = "spikes"`` the same holds
-    until the noise has been learnt. With ``"counts"`` a unit that is silent for `flat_s`
-    of the rig's ``[monitor]`` is a flat channel to it, so `flat_s` must be longer than
-    units are silent.
+    until the noise has been learnt. With ``"counts"`` a silent unit is no flat channel
+    (`reads_counts`), unless a guard has the monitor watch the same stream.
 
     Parameters
     ----------
@@ -109,6 +108,7 @@ class Assembly(CompiledDetector):
         if problems:
             raise ConfigError("detector assembly", problems)
         self.templates = templates
+        self.reads_counts = templates.features.source == "counts"
         columns = tuple(info.index_of(label) for label in settings.channels or templates.units)
         features = feature_settings(templates.features, info.rate_hz)
         numbers = [

@@ -29,7 +29,7 @@ class ClassifierSettings(BaseModel):
     Attributes
     ----------
     model : str
-        File of the model (`bci_core.detection.classifier_fit` makes one); a relative
+        File of the model (``bci learn classifier`` makes one); a relative
         path starts from the working directory. It names the channels.
     threshold : float
         Of the probability.

@@ -46,9 +46,9 @@ def fit(
     positive: str,
     source: str,
     groups: ArrayLike | None = None,
-    held_out: float = 0.25,
+    held_out: float | NDArray[np.bool_] = 0.25,
 ) -> ClassifierModel:
-    """Fit, calibrate, and judge on the part kept aside: the last events, in the order given.
+    """Fit, calibrate, and judge on the part kept aside.
 
     Parameters
     ----------
@@ -64,8 +64,9 @@ def fit(
     groups : array-like, (n_events,), optional
         Lists or sessions. Whole groups are kept aside and cross-validated over, so that
         what a group has in common cannot be mistaken for what its labels have.
-    held_out : float
-        Share of the events, or of the groups, kept aside.
+    held_out : float or ndarray of bool, (n_events,)
+        Share of the events, or of the groups, kept aside: the last ones, in the order
+        given. Or true for each event that is.
 
     Returns
     -------
@@ -80,15 +81,11 @@ def fit(
     x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=bool)
     of_group = np.arange(len(y)) if groups is None else _numbered(np.asarray(groups))
     _require_data(x, y, of_group, len(design), held_out)
-    n_groups = int(of_group.max()) + 1
-    trained = of_group < n_groups - max(1, round(held_out * n_groups))
+    trained = _trained(of_group, held_out)
     folds = _folds(y[trained], None if groups is None else of_group[trained])
     _require_both_kinds(y, trained, folds)
 
-    linear, pipeline = _sklearn("linear_model"), _sklearn("pipeline")
-    chain = pipeline.make_pipeline(
-        _sklearn("preprocessing").StandardScaler(), linear.LogisticRegression(max_iter=5000)
-    )
+    chain = _chain()
     selection = _sklearn("model_selection")
     search = selection.GridSearchCV(
         chain, {"logisticregression__C": PENALTIES_C}, cv=folds, scoring="neg_log_loss"
@@ -118,6 +115,71 @@ def fit(
     return _folded(calibrated, design, positive, figures, source)
 
 
+def chance_auc(
+    rows: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike,
+    held_out: ArrayLike,
+    penalty_c: float,
+    *,
+    n_shuffles: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """AUC that models reach, on the part kept aside, whose labels say nothing.
+
+    Labels change places group by group, within the part to fit on and within the part kept
+    aside, and a model is fitted anew each time. Signal and states are both slow, so that
+    neighbouring events are alike: shuffled one by one, they would make chance look smaller
+    than it is.
+
+    Parameters
+    ----------
+    rows, labels, held_out
+        As in `fit`; `held_out` true for each event that is.
+    groups : array-like, (n_events,)
+        Events of one label that follow one another.
+    penalty_c : float
+        Of the model that is compared.
+    n_shuffles, seed : int
+
+    Returns
+    -------
+    ndarray, (n_shuffles,)
+    """
+    x, y = np.asarray(rows, dtype=np.float64), np.asarray(labels, dtype=bool)
+    aside, of_group = np.asarray(held_out, dtype=bool), _numbered(np.asarray(groups))
+    label_of = np.zeros(int(of_group.max()) + 1, dtype=bool)
+    label_of[of_group] = y
+    parts = [np.unique(of_group[part]) for part in (aside, ~aside)]
+    rng = np.random.default_rng(seed)
+    metrics, chain = _sklearn("metrics"), _chain(penalty_c)
+    chances = np.empty(n_shuffles)
+    for i in range(n_shuffles):
+        shuffled = label_of.copy()
+        for part in parts:
+            shuffled[part] = rng.permutation(label_of[part])
+        changed = shuffled[of_group]
+        chain.fit(x[~aside], changed[~aside])
+        scores = chain.decision_function(x[aside])
+        chances[i] = metrics.roc_auc_score(changed[aside], scores)
+    return chances
+
+
+def _chain(penalty_c: float = 1.0) -> Any:
+    regression = _sklearn("linear_model").LogisticRegression(C=penalty_c, max_iter=5000)
+    scaler = _sklearn("preprocessing").StandardScaler()
+    return _sklearn("pipeline").make_pipeline(scaler, regression)
+
+
+def _trained(of_group: NDArray[np.intp], held_out: float | NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which events the model is fitted on."""
+    if isinstance(held_out, np.ndarray):
+        return ~held_out
+    n_groups = int(of_group.max()) + 1
+    trained: NDArray[np.bool_] = of_group < n_groups - max(1, round(held_out * n_groups))
+    return trained
+
+
 def _sklearn(part: str) -> Any:
     try:
         return import_module(f"sklearn.{part}")
@@ -140,7 +202,7 @@ def _require_data(
     y: NDArray[np.bool_],
     of_group: NDArray[np.intp],
     n_features: int,
-    held_out: float,
+    held_out: float | NDArray[np.bool_],
 ) -> None:
     mistakes = []
     if x.shape != (len(y), n_features):
@@ -152,7 +214,13 @@ def _require_data(
         mistakes.append("rows have values that are not finite; leave those events out")
     if len(of_group) != len(y):
         mistakes.append(f"{len(of_group)} groups for {len(y)} labels")
-    if not 0.0 < held_out < 1.0:
+    if isinstance(held_out, np.ndarray):
+        if held_out.shape != y.shape or held_out.dtype != np.bool_:
+            mistakes.append(
+                f"held_out is {held_out.shape} of {held_out.dtype} for {len(y)} labels; it is "
+                "true or false for each"
+            )
+    elif not 0.0 < held_out < 1.0:
         mistakes.append(f"held_out is {held_out:g}; it is a share, between 0 and 1")
     if not mistakes and int(of_group.max(initial=0)) < MIN_FOLDS:
         mistakes.append(
@@ -171,8 +239,12 @@ def _folds(y: NDArray[np.bool_], of_group: NDArray[np.intp] | None) -> list[_Spl
         if n_rarer < n_folds:
             return []
         return list(selection.StratifiedKFold(n_folds).split(y[:, np.newaxis], y))
-    n_folds = min(N_FOLDS, len(np.unique(of_group)))
-    return list(selection.GroupKFold(n_folds).split(y[:, np.newaxis], y, of_group))
+    n_folds = min(N_FOLDS, len(np.unique(of_group[y])), len(np.unique(of_group[~y])))
+    if n_folds < MIN_FOLDS:
+        return []
+    # Whole groups, and in each fold as much of both kinds as these allow.
+    folds = selection.StratifiedGroupKFold(n_folds)
+    return list(folds.split(y[:, np.newaxis], y, of_group))
 
 
 def _require_both_kinds(

@@ -34,7 +34,7 @@ def watch_settings(settings: MonitorSettings, rate_hz: float) -> NDArray[np.floa
     """Settings of `watched`, (WATCH_SETTINGS,)."""
     return np.array(
         [
-            max(2.0, math.ceil(settings.flat_s * rate_hz)),
+            max(2.0, math.ceil(settings.flat_s * rate_hz)) if settings.watch_flat else math.inf,
             settings.rail_uv,
             -math.expm1(-1.0 / (settings.quality_s * rate_hz)),
             settings.mains_hz or 0.0,

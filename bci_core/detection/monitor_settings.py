@@ -12,6 +12,10 @@ class MonitorSettings(BaseModel):
         How long after the start, and after each fault, detections are vetoed.
     flat_s : float
         A channel that repeats one value for this long is flat.
+    watch_flat : bool
+        Whether a flat channel is a fault. In a stream of counts it is not: a silent unit
+        repeats its zeros. A detector that reads counts turns it off by itself, unless a
+        guard watches the same stream.
     rail_uv : float
         A sample of this magnitude or more is railed. The default is the input range
         of an ADS1299 at gain 24, 4.5 V / 24 (Texas Instruments, data sheet SBAS499).
@@ -36,6 +40,7 @@ class MonitorSettings(BaseModel):
 
     settle_s: float = Field(default=1.0, ge=0.0, le=60.0)
     flat_s: float = Field(default=0.5, gt=0.0, le=60.0)
+    watch_flat: bool = True
     rail_uv: float = Field(default=187_500.0, gt=0.0, le=1e7)
     mains_hz: float | None = Field(default=None, ge=45.0, le=65.0)
     max_line_noise: float = Field(default=0.5, gt=0.0, lt=1.0)

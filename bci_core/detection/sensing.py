@@ -12,6 +12,7 @@ from bci_core.detection.compiled import MAX_ROWS, CompiledDetector, NoDetector
 from bci_core.detection.monitor import SampleCounts, SampleMonitor
 from bci_core.detection.monitor_flags import veto_of
 from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.montage import Montage
 from bci_core.events import Detection
 
 
@@ -24,16 +25,22 @@ class Sensing:
         Its kernel, if it has one, is run by the inlet without the interpreter.
     info : StreamInfo
     settings : MonitorSettings
+        Without a guard, a detector that says `reads_counts` is not watched for flat channels.
     guard : Detector, optional
         Sees the same samples; what it finds is kept apart, in `alarms`.
     blanking : BlankingSettings, optional
         A detector that says `predicts_blanks` goes on by itself where samples are blanked;
         a bridge would only mislead it, and there is none.
+    montage : Montage, optional
+        Detector and guard were made for its channels; the samples handed in are those of
+        the stream.
 
     Attributes
     ----------
     compiled, compiled_guard : CompiledDetector or None
-        Detector and guard, when both have a kernel; else both None.
+        Detector and guard, when both have a kernel and nothing is derived; else both None.
+    monitor_settings : MonitorSettings
+        As they came to be used.
     flags : ndarray, (MAX_ROWS,), uint8
         Where the hot path leaves the monitor's flags.
     alarms : list of Detection
@@ -52,15 +59,26 @@ class Sensing:
         settings: MonitorSettings,
         guard: Detector | None = None,
         blanking: BlankingSettings | None = None,
+        montage: Montage | None = None,
     ) -> None:
         self.detector = detector
         self.guard = guard or NoDetector()
         self.compiled = self.compiled_guard = None
-        if isinstance(detector, CompiledDetector) and isinstance(self.guard, CompiledDetector):
+        if (
+            montage is None
+            and isinstance(detector, CompiledDetector)
+            and isinstance(self.guard, CompiledDetector)
+        ):
             self.compiled, self.compiled_guard = detector, self.guard
+        if guard is None and getattr(detector, "reads_counts", False):
+            settings = settings.model_copy(update={"watch_flat": False})
+        self.monitor_settings = settings
         if blanking is not None and getattr(detector, "predicts_blanks", False):
             blanking = blanking.model_copy(update={"fill": "hold"})
         watched = tuple(dict.fromkeys((*detector.channels, *self.guard.channels)))
+        self._montage = montage
+        if montage is not None:
+            watched = montage.sources(watched)
         self.monitor = SampleMonitor(settings, info.rate_hz, watched, blanking)
         self.flags = np.zeros(MAX_ROWS, dtype=np.uint8)
         self.alarms: list[Detection] = []
@@ -68,8 +86,14 @@ class Sensing:
 
     def update(self, chunk: Chunk) -> list[Detection]:
         """Monitor and detect on a chunk, which is left as it was."""
-        samples = np.array(chunk.samples, dtype=np.float32, order="C")
+        montage = self._montage
+        if montage is None:
+            samples = np.array(chunk.samples, dtype=np.float32, order="C")
+        else:
+            samples = montage.widened(chunk.samples)
         flags = self.monitor.update(samples, chunk.times_s)
+        if montage is not None:  # of what the monitor has repaired and blanked
+            montage.derive(samples)
         repaired = Chunk(samples, chunk.times_s, flags)
         found = self._vetoed(self.detector.update(repaired), flags)
         self.alarms = self._vetoed(self.guard.update(repaired), flags)

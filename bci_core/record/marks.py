@@ -78,7 +78,11 @@ class RawMarks:
 
 
 def read_marks(
-    path: str | Path, *, duration_s: float | None = None, kinds: Collection[str] = ()
+    path: str | Path,
+    *,
+    duration_s: float | None = None,
+    kinds: Collection[str] = (),
+    lasting: bool = False,
 ) -> tuple[Mark, ...]:
     """Read the marks of a recording; the suffix of the file says how.
 
@@ -91,6 +95,8 @@ def read_marks(
         Of the recording; a mark beyond it is a mistake.
     kinds : collection of str
         Only marks of these kinds; empty takes all.
+    lasting : bool
+        They are of states, so that one without a duration is a mistake.
 
     Returns
     -------
@@ -116,7 +122,10 @@ def read_marks(
     chosen = [p for p in raw.placed if not kinds or p.mark.kind in kinds]
     mistakes = [*raw.mistakes]
     for placed in chosen:
-        mistakes += [f"{placed.where}: {m}" for m in _mistakes(placed.mark, duration_s)]
+        wrong = _mistakes(placed.mark, duration_s)
+        if lasting and not wrong and placed.mark.duration_s == 0.0:
+            wrong = ["no duration; a state lasts: give its duration or end"]
+        mistakes += [f"{placed.where}: {m}" for m in wrong]
     if mistakes:
         raise InputError(_listed(path, mistakes))
     if not raw.placed:

@@ -6,8 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from bci_core.errors import SessionError
-from bci_core.record.ledger import LedgerReport, read_ledger, verify_ledger
+from pydantic import ValidationError
+
+from bci_core.detection.montage import montage_of
+from bci_core.detection.montage_settings import MontageSettings
+from bci_core.errors import ConfigError, SessionError
+from bci_core.record.ledger import LedgerReport, verify_ledger
+from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import SessionRecording, read_session_xdf
 from bci_core.report.trace import Trace, trace
 
@@ -71,20 +76,23 @@ def read_evidence(files: SessionFiles) -> Evidence:
         The ledger is missing or was altered: no figure is made from it.
     """
     ledger = verify_ledger(files.ledger)
-    told = trace(read_ledger(files.ledger))
+    told = trace(read_rows(files.ledger))
     stream = told.ready.get("stream", {}).get("name")
     recording, problem = _recording(files.xdf, stream)
     labels = tuple(told.ready.get("stream", {}).get("channels", ()))
     if recording is not None and len(labels) == len(recording.info.channels):
         # As the loop called them: those of another program's stream need not be unique.
         recording = replace(recording, info=replace(recording.info, channels=labels))
+    rig = _rig(files.rig)
+    if recording is not None:
+        recording = _with_montage(recording, rig.get("montage") or {})
     return Evidence(
         folder=files.path.name,
         ledger=ledger,
         trace=told,
         recording=recording,
         recording_problem=problem,
-        rig=_rig(files.rig),
+        rig=rig,
         provenance=_provenance(files.provenance),
     )
 
@@ -101,6 +109,20 @@ def _recording(path: Path, name: str | None) -> tuple[SessionRecording | None, s
             "the recorder was killed"
         )
     return read, "; ".join(problems)
+
+
+def _with_montage(recording: SessionRecording, section: dict[str, Any]) -> SessionRecording:
+    """The samples with the channels that the loop derived from them, behind its own."""
+    try:
+        settings = MontageSettings.model_validate(section)
+        if not settings.derives:
+            return recording
+        montage = montage_of(settings, recording.info)
+    except (ValidationError, ConfigError):
+        return recording  # of a rig that was altered; what reads the channels says so
+    samples = montage.widened(recording.samples)
+    montage.derive(samples)
+    return replace(recording, info=montage.info, samples=samples)
 
 
 def _rig(path: Path) -> dict[str, Any]:

@@ -23,13 +23,16 @@ ALARMING = frozenset(
 
 _ELSEWHERE = frozenset(
     {
+        "arms.committed",
         "blank",
         "decision",
         "delivery",
+        "dose",
         "limit.worst_case",
         "loop.ready",
         "memory",
         "outcome",
+        "safety.approval",
         "safety.override",
         "samples",
         "session.start",
@@ -80,7 +83,7 @@ def armed_spans(rows: Sequence[LedgerRow]) -> list[ArmedSpan]:
     for row in rows:
         if row.event == "armed" and since_s is None:
             since_s = happened_s(row)
-        elif row.event == "disarmed" and since_s is not None:
+        elif row.event in ("disarmed", "latched") and since_s is not None:
             spans.append(ArmedSpan(since_s, happened_s(row), str(row.data.get("reason", ""))))
             since_s = None
     if since_s is not None:

@@ -61,7 +61,7 @@ def run_detector(
         None takes the defaults.
     """
     monitor = monitor or MonitorSettings()
-    sensing = Sensing(detector, stretch.info, monitor)
+    sensing = Sensing(detector, stretch.info, monitor, montage=stretch.montage)
     found: list[Detection] = []
     for chunk in stretch.chunks():
         found += sensing.update(chunk)
@@ -71,7 +71,7 @@ def run_detector(
         detections=tuple(
             replace(d, sample_index=d.sample_index + stretch.first_row) for d in found
         ),
-        flags=monitor_flags(stretch, detector.channels, monitor)[0],
+        flags=monitor_flags(stretch, detector.channels, sensing.monitor_settings)[0],
         counts=sensing.counts(),
     )
 
@@ -80,6 +80,8 @@ def monitor_flags(
     stretch: Stretch, columns: tuple[int, ...], monitor: MonitorSettings
 ) -> tuple[NDArray[np.uint8], SampleCounts]:
     """What the monitor of a session thinks of each sample of a stretch, and its counts."""
+    if stretch.montage is not None:
+        columns = stretch.montage.sources(columns)
     watching = SampleMonitor(monitor, stretch.info.rate_hz, columns)
     flags = [
         watching.update(np.array(chunk.samples, order="C"), chunk.times_s)

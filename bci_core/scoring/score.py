@@ -123,14 +123,19 @@ class Score:
         return 60.0 * self.fp / self.run.trusted_s
 
     @property
-    def latency_ms(self) -> Latency:
+    def late_ms(self) -> list[float]:
+        """How long after its onset each event that was found was announced."""
         if self.truth is None:
-            return Latency()
-        late_ms = [
+            return []
+        return [
             1e3 * (self._when_s(self.judged[found]) - self.truth.marks[mark].onset_s)
             for mark, found in enumerate(self.matching.detection_of)
             if found is not None
         ]
+
+    @property
+    def latency_ms(self) -> Latency:
+        late_ms = self.late_ms
         if not late_ms:
             return Latency()
         quantiles = np.quantile(late_ms, [0.1, 0.5, 0.9], method="inverted_cdf")

@@ -1,13 +1,15 @@
 """The part of a recording that a detector is run over."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.detection.compiled import MAX_ROWS
+from bci_core.detection.montage import Montage, montage_of
+from bci_core.detection.montage_settings import MontageSettings
 from bci_core.errors import InputError
 from bci_core.record.recording import Recording
 
@@ -26,12 +28,15 @@ class Stretch:
     info : StreamInfo
     first_row : int
         Row of the recording that `samples[0]` is.
+    montage : Montage or None
+        Of its derived channels, where it has any; they are in `samples` and `info`.
     """
 
     samples: NDArray[np.float32]
     times_s: NDArray[np.float64]
     info: StreamInfo
     first_row: int = 0
+    montage: Montage | None = None
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -80,3 +85,19 @@ def stretch_of(recording: Recording, start_s: float = 0.0, end_s: float | None =
     )
     samples = recording.samples[first:last]
     return Stretch(samples, times_s[first:last].astype(np.float64), info, int(first))
+
+
+def with_montage(stretch: Stretch, settings: MontageSettings) -> Stretch:
+    """The same with the channels of a montage behind its own.
+
+    Raises
+    ------
+    ConfigError
+        A channel is not there.
+    """
+    if not settings.derives:
+        return stretch
+    montage = montage_of(settings, stretch.info)
+    samples = montage.widened(stretch.samples)
+    montage.derive(samples)
+    return replace(stretch, samples=samples, info=montage.info, montage=montage)

@@ -13,9 +13,10 @@ from bci_core.chunk import StreamInfo
 from bci_core.config.problems import problems_of
 from bci_core.contracts import Detector
 from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.montage_settings import MontageSettings
 from bci_core.errors import ConfigError, InputError
 
-SECTIONS = frozenset({"detector", "monitor"})
+SECTIONS = frozenset({"detector", "monitor", "montage"})
 """All that is needed of a rig."""
 
 
@@ -73,6 +74,30 @@ def _from_rig(rig: str) -> tuple[str, dict[str, Any], dict[str, Any]]:
     whole = load_rig(rig, parts=("detector",))
     values = whole.detector.settings.model_dump(exclude_unset=True)
     return whole.detector.name, values, whole.monitor.model_dump()
+
+
+def montage_asked(rig: str | None, reference: str | None, derive: Sequence[str]) -> MontageSettings:
+    """The montage of a rig, with what a command line says of it in its place.
+
+    Raises
+    ------
+    ConfigError
+        It is not one that can be asked for.
+    """
+    values: dict[str, Any] = {}
+    if rig is not None:
+        path = Path(rig)
+        tree = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+        values = dict(tree.get("montage", {}))
+    if reference is not None:
+        values["reference"] = reference
+    if derive:
+        values["derive"] = tuple(name.strip() for each in derive for name in each.split(","))
+    try:
+        return MontageSettings.model_validate(values)
+    except ValidationError as error:
+        problems = problems_of("montage", error, MontageSettings, {})
+        raise ConfigError("montage", problems) from error
 
 
 def check_times(**times_s: float | None) -> None:
@@ -145,7 +170,11 @@ def channels_named(values: Mapping[str, Any], channels: Sequence[str]) -> tuple[
 
 
 def settings_of(
-    kind: str, values: Mapping[str, Any], info: StreamInfo, channels: Sequence[str] = ()
+    kind: str,
+    values: Mapping[str, Any],
+    info: StreamInfo,
+    channels: Sequence[str] = (),
+    preferred: Sequence[str] = (),
 ) -> BaseModel:
     """Checked settings of a detector; channels that nobody named are chosen.
 
@@ -159,7 +188,9 @@ def settings_of(
         What it will run on.
     channels : sequence of str
         Used where `values` names none. Without any, a detector on one channel takes the
-        first of the stream, one on several takes all.
+        first of `preferred`, one on several takes all of it.
+    preferred : sequence of str
+        Channels of a montage; empty takes those of the stream.
 
     Raises
     ------
@@ -173,7 +204,7 @@ def settings_of(
     model: type[BaseModel] = registry.load("detector", kind).Settings
     chosen = dict(values)
     if channels or not {"channel", "channels"} & set(chosen):
-        chosen |= _channels(kind, model, info, channels)
+        chosen |= _channels(kind, model, preferred or info.channels, channels)
     try:
         return model.model_validate(chosen)
     except ValidationError as error:
@@ -181,10 +212,10 @@ def settings_of(
 
 
 def _channels(
-    kind: str, model: type[BaseModel], info: StreamInfo, channels: Sequence[str]
+    kind: str, model: type[BaseModel], there: Sequence[str], channels: Sequence[str]
 ) -> dict[str, Any]:
     if "channels" in model.model_fields:
-        return {"channels": tuple(channels or info.channels)}
+        return {"channels": tuple(channels or there)}
     if "channel" not in model.model_fields:
         return {}
     if len(channels) > 1:
@@ -192,7 +223,7 @@ def _channels(
             f"detector {kind} reads one channel, not {len(channels)} ({', '.join(channels)}); "
             "name one, or score once for each"
         )
-    return {"channel": channels[0] if channels else info.channels[0]}
+    return {"channel": channels[0] if channels else there[0]}
 
 
 def detector_of(kind: str, settings: BaseModel, info: StreamInfo, lead_s: float = 0.0) -> Detector:

@@ -1,11 +1,12 @@
 """The amplifier as a process: polls the driver, publishes samples."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from bci_core import registry
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
+from bci_core.control.plain import plain
 from bci_core.errors import BciError, DeviceError
 from bci_core.session import build
 from bci_core.session.channel import Channel
@@ -34,7 +35,7 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
         # The stream can be found, by a recorder that looks for a second, while a board opens.
         described = amplifier.describe()
         outlet = make_outlet(replace(described, name=rig.name, source_id=source_id))
-        reacting = Reacting(amplifier, rig.name, session_id)
+        reacting = Reacting(amplifier, rig, session_id)
         channel.send({"event": "ready", "source_id": source_id, "source_ids": reacting.source_ids})
         _require_same(described, amplifier.open())
         channel.send({"event": "streaming", "scheduling": scheduling})
@@ -49,13 +50,13 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
                 break
             if clock.now_s() >= due_s:
                 due_s = clock.now_s() + STATUS_EVERY_S
-                channel.send({"event": "status", **asdict(amplifier.counters)})
+                channel.send({"event": "status", **plain(amplifier.counters)})
     except BciError as error:
         status, why = error.exit_status, str(error)
     finally:
         amplifier.close()
     ended = "exhausted" if amplifier.exhausted else "stopped"
-    channel.send({"event": "done", "how": ended, "why": why, **asdict(amplifier.counters)})
+    channel.send({"event": "done", "how": ended, "why": why, **plain(amplifier.counters)})
     return status
 
 

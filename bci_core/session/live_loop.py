@@ -1,8 +1,9 @@
 """The loop on real time: an inlet, a link, and the loop between them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite, nan
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,19 @@ import numpy as np
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
+from bci_core.contracts import Capabilities, SoundCapabilities, StimProtocol, StimulatorLink
+from bci_core.control.allocation import SEED_BYTES
 from bci_core.control.blanking import Blanking
+from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal, Row
+from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
-from bci_core.errors import BciError, LinkError, RunError
-from bci_core.events import Delivery, Detection, EventKind, Situation
-from bci_core.safety.arming import Arming, ArmingState
+from bci_core.errors import BciError, LinkError, RunError, SafetyError
+from bci_core.events import Delivery, Detection, EventKind, Impedance, Outcome, Situation
+from bci_core.people.keyring import Role
+from bci_core.safety.arming import Arming
+from bci_core.safety.history import Dose
+from bci_core.safety.transition import transition_event
 from bci_core.session import build
 
 if TYPE_CHECKING:
@@ -33,6 +41,8 @@ PINGS = 100
 LEAD_MARGIN_S = 0.008
 """Added to the measured delay of the path: on two shared cores a step can be late by several ms."""
 DRAIN_S = 1.0
+STATUS_EVERY_S = 0.1
+"""How often the device is asked how it is. What it said is compared when it is next asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +69,15 @@ class LiveLoop:
     clock : Clock
     same_machine : bool
         Whether the stream is stamped with this machine's clock.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
+    seed : bytes
+        Of the control arms, where the rig has any.
 
     Raises
     ------
     RunError
-        No samples come, or the stimulator refuses its programs.
+        No samples come, the stimulator refuses its programs, or the arms have no seed.
     """
 
     def __init__(
@@ -76,7 +90,11 @@ class LiveLoop:
         emit: Callable[[str, dict[str, Any]], None],
         clock: Clock,
         same_machine: bool = True,
+        earlier: Sequence[Dose] = (),
+        seed: bytes = b"",
     ) -> None:
+        if rig.arms is not None and len(seed) != SEED_BYTES:
+            raise RunError("the rig has control arms, and the loop was given no seed to allot by")
         self.rig = rig
         self.journal = journal
         self._inlet = inlet
@@ -85,21 +103,33 @@ class LiveLoop:
         self._clock = clock
         self.arming = Arming(rig.arming)
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
-        wired = build.wire(rig, link, self.arming, self._offset_s)
+        wired = build.wire(rig, link, self.arming, self._offset_s, earlier, seed or None)
+        journal.hold = build.hold_back(wired)
         self._loop, self._gate = wired.loop, wired.gate
+        self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
+        self._gate.connect(
+            capabilities, measure_electrodes(link, capabilities, wired.protocol, emit)
+        )
+        self.arming.configure(clock.now_s())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
         path_s = np.percentile(ages_s, 99) + np.percentile(round_trip_s, 99)
         lead_s = float(path_s) + capabilities.max_command_latency_s + LEAD_MARGIN_S
         self.sensing = build.sensing(rig, inlet.info, lead_s)
         self._blanking = Blanking(
-            rig.blanking, wired.protocol.programs(), self.sensing.monitor, emit, self._offset_s
+            rig.blanking,
+            wired.protocol.programs(),
+            self.sensing.monitor,
+            emit,
+            self._offset_s,
+            wired.blanked_s,
         )
         self._publishing = Publishing(
             self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s
         )
         self._first_sample_s = nan
+        self._status_due_s = -inf
         self._disarmed = "resting"
         self._ready = {
             "stream": stream_row(inlet.info, inlet.info.name),
@@ -137,6 +167,7 @@ class LiveLoop:
         if wake.n_samples:
             if not isfinite(self._first_sample_s):
                 self._first_sample_s = wake.first_sample_s
+                self._loop.begin(wake.first_sample_s)
                 self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
             now_s = self._clock.now_s()
             # Old samples that still come in are no sign of life.
@@ -158,7 +189,7 @@ class LiveLoop:
     def arm(self, actor: str) -> str:
         """Arm gate and device; why not, or ""."""
         try:
-            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s())
+            self.arming.arm(self.rig.arming.lease_s, actor, self._clock.now_s(), Role.OPERATOR)
             self._link.arm(self.rig.session.device_lease_s)
         except BciError as error:
             self.arming.disarm("not_armed", self._clock.now_s())
@@ -180,6 +211,31 @@ class LiveLoop:
         except LinkError as error:
             # A device that has lost us has disarmed itself.
             self._emit("fault", {"node": "loop", "what": str(error)})
+            self.arming.disconnect(self._clock.now_s())
+
+    def reset(self, actor: str, role: str) -> str:
+        """Clear what is latched, in device and session; why not, or "". Nothing is armed."""
+        try:
+            # First whether the session may be: a device that is reset cannot be latched again.
+            self.arming.copy().reset(actor, self._clock.now_s(), role)
+            with suppress(SafetyError):  # It may have latched nothing.
+                self._link.reset()
+            self.arming.reset(actor, self._clock.now_s(), role)
+        except BciError as error:
+            return str(error)
+        finally:
+            self._tell_transitions()
+        self._disarmed = "reset"
+        return ""
+
+    def tighten(self, limits: Mapping[str, float]) -> str:
+        """Make limits tighter; why not, or ""."""
+        try:
+            self._gate.tighten(**limits)
+        except SafetyError as error:
+            return str(error)
+        self._emit("tightened", {"limits": dict(limits), "at_s": self._clock.now_s()})
+        return ""
 
     @property
     def disarmed(self) -> str:
@@ -204,7 +260,7 @@ class LiveLoop:
         except RunError as error:
             self.journal.give_up(str(error))
         self.journal.give_up("no answer from the device")
-        self._emit("samples", asdict(self.sensing.counts()))
+        self._emit("samples", plain(self.sensing.counts()))
         self._link.close()
         self._inlet.close()
 
@@ -214,7 +270,8 @@ class LiveLoop:
             now_s = self._clock.now_s()
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
-                self.arming.latch(reason, now_s)
+                self.arming.latch(reason, now_s, guard=True)
+                self._gate.after_discharge.note_abort(now_s)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
@@ -225,12 +282,14 @@ class LiveLoop:
             if isinstance(answer, Delivery):
                 self._gate.note(answer)
                 self._blanking.note(answer)
+        self.journal.release(self._clock.now_s())
 
     def _keep_house(self) -> None:
         if self._disarmed:
             return
         now_s = self._clock.now_s()
         self._gate.overdue(now_s)
+        self._ask_device(now_s)
         device = self._link.disarmed_reason()
         reason = f"device: {device}" if device else self.arming.check(now_s)
         if reason:
@@ -238,9 +297,33 @@ class LiveLoop:
         else:
             self._link.renew()
 
+    def _ask_device(self, now_s: float) -> None:
+        """Compare now and then what the device says of itself with what is believed."""
+        if now_s < self._status_due_s:
+            return
+        self._status_due_s = now_s + STATUS_EVERY_S
+        status = self._link.poll_status()
+        if status is not None:
+            self._gate.note_status(status, now_s)
+
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):
             self._emit(event, data)
+
+
+def measure_electrodes(
+    link: StimulatorLink,
+    capabilities: Capabilities | SoundCapabilities,
+    protocol: StimProtocol,
+    emit: Callable[[str, dict[str, Any]], None],
+) -> tuple[Impedance, ...]:
+    """Impedance of every electrode that any program uses, where the device can measure it."""
+    if "impedance" not in capabilities.measures:
+        return ()
+    used = sorted({e for program in protocol.programs() for e in program.every_electrode})
+    found = link.impedance(used)
+    emit("impedance", {"electrodes": [plain(each) for each in found]})
+    return found
 
 
 def guard_name(rig: Rig) -> str:
@@ -250,8 +333,8 @@ def guard_name(rig: Rig) -> str:
 
 def transition_rows(arming: Arming) -> list[tuple[str, dict[str, Any]]]:
     """Ledger rows of what the arming has been through since the last call."""
-    event = {ArmingState.ARMED: "armed", ArmingState.DISARMED: "disarmed"}
-    return [(event.get(t.after, "latched"), asdict(t)) for t in arming.drain()]
+    told = ((transition_event(t), plain(t)) for t in arming.drain())
+    return [(event, data) for event, data in told if event]
 
 
 def stream_row(info: StreamInfo, name: str) -> dict[str, Any]:
@@ -272,16 +355,21 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
         "lost": counts.lost,
         "sample_faults": faults_of(counts),
         "detections": journal.counts["detections"],
-        "delivered": journal.counts["delivered"],
-        "sham": journal.counts["sham"],
+        **_ends(journal),
         "refused": dict(journal.refused),
         "disarmed": disarmed,
     }
 
 
+def _ends(journal: Journal) -> dict[str, int]:
+    """How triggers ended, as far as that may be told."""
+    outcomes = (Outcome.DELIVERED, Outcome.SHAM) if journal.hold is None else (OUTCOME,)
+    return {str(outcome): journal.counts[outcome] for outcome in outcomes}
+
+
 def faults_of(counts: "SampleCounts") -> dict[str, int]:
     """What the monitor has found wrong so far, without what it has not."""
-    told = asdict(counts)
+    told = plain(counts)
     del told["samples"], told["lost"]
     return {fault: number for fault, number in told.items() if number}
 

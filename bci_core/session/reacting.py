@@ -3,8 +3,10 @@
 from typing import Any
 
 from bci_core import registry
+from bci_core.config.rig import Rig
 from bci_core.contracts import Amplifier
 from bci_core.control.emissions import emissions_of
+from bci_core.session.truth import tells_truth
 
 
 class Reacting:
@@ -15,8 +17,9 @@ class Reacting:
     Parameters
     ----------
     amplifier : Amplifier
-    name, session_id : str
-        Of the session, for its streams ``NAME-current`` and ``NAME-truth``.
+    rig : Rig
+    session_id : str
+        For the streams ``NAME-current`` and ``NAME-truth``. A blind session has neither.
 
     Attributes
     ----------
@@ -24,19 +27,19 @@ class Reacting:
         Of the streams it publishes.
     """
 
-    def __init__(self, amplifier: Amplifier, name: str, session_id: str) -> None:
+    def __init__(self, amplifier: Amplifier, rig: Rig, session_id: str) -> None:
         self._amplifier: Any = amplifier
         self._current: Any = None
         self._truth: Any = None
         self.source_ids: list[str] = []
         if hasattr(amplifier, "feel"):
             self._current = registry.load("transport", "row_inlet")(f"{session_id}-current")
-        if hasattr(amplifier, "truth"):
+        if tells_truth(amplifier, rig):
             self.source_ids.append(f"{session_id}-truth")
             labels, units = self._amplifier.truth_labels, self._amplifier.truth_units
             self._onset = labels.index("onset_s")
             self._truth = registry.load("transport", "row_outlet")(
-                f"{name}-truth", self.source_ids[-1], labels, units
+                f"{rig.name}-truth", self.source_ids[-1], labels, units
             )
 
     def step(self) -> None:

@@ -33,6 +33,10 @@ class Rearming:
         """The session is asked to arm for the first time."""
         self._first_until_s = now_s + ARM_S
 
+    def ordered(self, now_s: float) -> None:
+        """A second person has reset what was latched: armed again, by the operator's order."""
+        self._due_s = now_s + REARM_AFTER_S
+
     def refused_at_first(self, now_s: float) -> bool:
         """Whether it will be asked again."""
         if now_s >= self._first_until_s:

@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
+from bci_core.control.blinding import withhold
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
 from bci_core.events import (
@@ -21,15 +23,20 @@ from bci_core.events import (
     Delivery,
     Detection,
     DeviceStatus,
+    EventKind,
     Impedance,
+    Outcome,
     Situation,
     Trigger,
 )
-from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
+from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import read_session_xdf
-from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.session import build
+from bci_core.session.arms import seed_of
+from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
 from bci_core.stimulus import StimProgram
@@ -90,12 +97,14 @@ class RecordedArming(Arming):
     def check(self, now_s: float) -> str:  # noqa: ARG002 - the answer is on record
         return self.disarmed
 
+    def sent(self, *_train: float) -> None:
+        """The trains are on record, and so is what they led to."""
+
 
 class RecordedLink:
     """Stands where the device was: takes everything, answers nothing.
 
-    What the device said has no part in a decision; where it led to disarming, that is
-    on record.
+    What the device said is on record, and the gate is told it from there.
     """
 
     def load(self, _programs: Sequence[StimProgram]) -> Capabilities:
@@ -132,7 +141,8 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
 
     The detectors see the samples, and the blanks that were laid over them; policy and gate
     see what they saw then: the recorded times and whether the session was armed. What the
-    guard found is compared as well.
+    guard found is compared as well. Of a session that is still blind, only what it tells can
+    be: its arms are unknown, and no decision depends on them.
 
     Raises
     ------
@@ -142,7 +152,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
     clock = LslClock()
     begun_s = clock.now_s()
     rig = load_rig(str(folder.rig))
-    ledger = read_ledger(folder.ledger)
+    ledger = read_rows(folder.ledger)
     ready = _one(ledger, "loop.ready", folder)
     recording = read_session_xdf(folder.xdf, ready["stream"]["name"])
     first = int(np.searchsorted(recording.times_s, ready["first_sample_s"]))
@@ -150,7 +160,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
         raise SessionError(
             f"{folder.xdf}: the loop's first sample, at {ready['first_sample_s']!r} s, is not in it"
         )
-    replay = _Replay(rig, ready, ledger)
+    replay = _Replay(rig, ready, ledger, seed_of(folder, ledger))
     last = first + replay.n_samples if replay.complete else len(recording.times_s)
     samples = np.ascontiguousarray(recording.samples[first:last], dtype=np.float32)
     times_s = np.ascontiguousarray(recording.times_s[first:last])
@@ -164,7 +174,9 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
 class _Replay:
     """The loop of a session once more, beside what its ledger says."""
 
-    def __init__(self, rig: Rig, ready: dict[str, Any], ledger: list[LedgerRow]) -> None:
+    def __init__(
+        self, rig: Rig, ready: dict[str, Any], ledger: list[LedgerRow], seed: bytes | None
+    ) -> None:
         told: dict[str, list[dict[str, Any]]] = {}
         for row in ledger:
             told.setdefault(row.event, []).append(dict(row.data))
@@ -182,7 +194,13 @@ class _Replay:
         self._sensing = build.sensing(rig, info, ready["lead_s"])
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
-        self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+        wired = build.wire(rig, RecordedLink(), self._arming, offset_s, earlier_of(ledger), seed)
+        self._loop, self._gate = wired.loop, wired.gate
+        self._gate.connect(build.stimulator(rig).capabilities)
+        self._reports = _reports(ledger)
+        self._tightened = deque(tightenings(ledger))
+        self._loop.begin(ready["first_sample_s"])
+        self._blind = seed is None and rig.arms is not None
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
         """The first difference, or ""."""
@@ -216,6 +234,8 @@ class _Replay:
             difference = _compare([guard_row(alarm, self._guard)], was)
             if difference:
                 return difference
+            if alarm.kind is EventKind.ONSET:
+                self._gate.after_discharge.note_abort(was[0].get("now_s") or 0.0)
             self._alarms_made += 1
         return ""
 
@@ -223,12 +243,18 @@ class _Replay:
         for detection in found:
             if self.made >= len(self.decisions):
                 return self._unrecorded(detection, "detected")
+            while self._tightened and self._tightened[0][0] <= self.made:
+                self._gate.tighten(**self._tightened.popleft()[1])
+            while self._reports and self._reports[0][0] <= self.made:
+                self._gate.note(self._reports.popleft()[1])
             was = self.decisions[self.made]
             self._arming.disarmed = was["disarmed"]
             situation = Situation(
                 was["received_s"], was["detected_s"], was["now_s"], was["disarmed"]
             )
             now = decision_rows(self._loop.act(detection, situation))
+            if self._blind:
+                now = [withhold("decision", row) or row for row in now]
             difference = _compare(now, self.decisions[self.made : self.made + len(now)])
             if difference:
                 return difference
@@ -240,6 +266,37 @@ class _Replay:
         if not self.complete:
             return BEYOND
         return f"sample {detection.sample_index}: {how} in the replay, not in the session"
+
+
+def tightenings(ledger: Sequence[LedgerRow]) -> list[tuple[int, dict[str, float]]]:
+    """Limits that were made tighter, each with the number of decisions before it."""
+    found = []
+    decisions = 0
+    for row in ledger:
+        decisions += row.event == "decision"
+        if row.event == "tightened":
+            found.append((decisions, row.data["limits"]))
+    return found
+
+
+_TOLD = frozenset(Outcome) - {Outcome.UNKNOWN}
+
+
+def _reports(ledger: list[LedgerRow]) -> deque[tuple[int, Delivery]]:
+    """What the gate was told of its triggers, each with the number of decisions before it."""
+    reports: deque[tuple[int, Delivery]] = deque()
+    decisions = 0
+    for row in ledger:
+        if row.actor != "loop":
+            continue
+        decisions += row.event == "decision"
+        # Of an outcome that nobody knows, or that is sealed, there is nothing to hand on.
+        if row.event == "outcome" and row.data["outcome"] in _TOLD:
+            told: dict[str, Any] = {k: nan if v is None else v for k, v in row.data.items()}
+            told["outcome"] = Outcome(told["outcome"])
+            fields = {key: told[key] for key in Delivery.__dataclass_fields__ if key in told}
+            reports.append((decisions, Delivery(**fields)))
+    return reports
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:

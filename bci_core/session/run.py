@@ -1,25 +1,33 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bci_core.clock import Clock
+from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
+from bci_core.people.keyring import Person
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.session import build, privacy
+from bci_core.safety.history import Dose
+from bci_core.session import build, doses, privacy
+from bci_core.session.approvals import limits_statement
+from bci_core.session.arms import Opened, check_keepers, commit
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from bci_core.record.keepers import Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,14 @@ class Finished:
     summary: dict[str, Any]
 
 
+StopKey = Callable[[Callable[[], None]], AbstractContextManager[Any]]
+
+
+def no_key(_pressed: Callable[[], None]) -> AbstractContextManager[Any]:
+    """For a session without a terminal."""
+    return nullcontext()
+
+
 def run_session(
     rig: Rig,
     source: str,
@@ -47,28 +63,54 @@ def run_session(
     progress: Progress,
     duration_s: float,
     waiting: Sequence[WaitingNode] = (),
+    operator: str = "operator",
+    stop_key: StopKey = no_key,
+    keepers: Sequence["Keeper"] = (),
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
+
+    `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
+    A blind session needs its two `keepers`.
 
     Raises
     ------
     ConfigError
         The rig has mistakes that only its parts can find; nothing was started.
+    SafetyError
+        What an earlier session has stimulated is not known (`doses.earlier_doses`).
+    InputError
+        The keepers are not those of the rig.
     """
+    check_keepers(rig, keepers)
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
+    earlier = doses.earlier_doses(out, rig.rig.subject, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text)
+    opened = open_session(
+        folder, rig, clock, lsl_text, build.approvals(rig, source), earlier, keepers
+    )
     progress.say(f"session {folder.path}")
+    if opened.told:
+        progress.say(opened.told)
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
-        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs
+        rig, info, folder, opened, clock, progress, duration_s, waiting, outputs, operator
     )
-    return Finished(folder, supervisor.run(), finish(folder, progress))
+    with stop_key(supervisor.press_stop):
+        ending = supervisor.run()
+    return Finished(folder, ending, finish(folder, progress))
 
 
-def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = "") -> Ledger:
-    """Write down what is settled before anything starts: rig, origins, limits.
+def open_session(
+    folder: SessionFolder,
+    rig: Rig,
+    clock: Clock,
+    lsl_text: str = "",
+    approved_by: Sequence[Person] = (),
+    earlier: Sequence[Dose] = (),
+    keepers: Sequence["Keeper"] = (),
+) -> Opened:
+    """Write down what is settled before anything starts: rig, origins, arms, limits.
 
     Parameters
     ----------
@@ -77,6 +119,12 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
+    approved_by : sequence of Person
+        Whose keys stand under limits that are looser than their class.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
+    keepers : sequence of Keeper
+        Of a blind session.
 
     Raises
     ------
@@ -95,21 +143,29 @@ def open_session(folder: SessionFolder, rig: Rig, clock: Clock, lsl_text: str = 
         raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
     ledger = Ledger(folder.ledger, clock)
     envelope = SafetyEnvelope.from_settings(rig.safety)
+    able = build.stimulator(rig).capabilities
     start = {
         "name": rig.name,
         "description": rig.rig.description,
         "subject": rig.rig.subject,
         "rig_sha256": hashlib.sha256(rig_text.encode()).hexdigest(),
         "privacy": privacy.describe(rig.lsl),
-        "simulated": build.stimulator(rig).capabilities.simulated,
+        "simulated": able.simulated,
+        "virtual_time": isinstance(clock, VirtualClock),
     }
     ledger.append("session.start", "supervisor", start)
-    uses = worst_case(build.protocol(rig).programs(), envelope)
+    opened = commit(rig, folder, ledger, keepers)
+    programs = build.protocol(rig).programs()
+    uses = worst_case(programs, envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
+    ledger.append(doses.EVENT, "supervisor", doses.dose_row(rig, programs, earlier, able))
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
+    for person in approved_by:
+        signer = {"by": person.name, "role": person.role, "key": person.fingerprint}
+        ledger.append("safety.approval", "supervisor", limits_statement(rig) | signer)
     ledger.sync()
-    return ledger
+    return opened
 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,22 +18,27 @@ from bci_core.control.emissions import LABELS, rows_of, units_of
 from bci_core.control.journal import MASK, ROW, Journal, Row
 from bci_core.control.publishing import Publishing, output_channels
 from bci_core.errors import BciError, InputError, RunError
-from bci_core.events import Delivery, EventKind, Situation
-from bci_core.record.ledger import Ledger
+from bci_core.events import Delivery, Emission, EventKind, Situation
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
+from bci_core.session.arms import Opened, check_keepers
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import (
     LEAD_MARGIN_S,
+    STATUS_EVERY_S,
     guard_name,
     live_figures,
+    measure_electrodes,
     stream_row,
     transition_rows,
 )
 from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
-from bci_core.session.truth import TruthRecord, truth_stream
+from bci_core.session.truth import TruthRecord, tells_truth, truth_stream
+
+if TYPE_CHECKING:
+    from bci_core.record.keepers import Keeper
 
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
@@ -42,7 +48,12 @@ SAMPLES, EVENTS, ROWS, MASKS, CURRENT, OUTPUTS = range(6)
 
 
 def simulate_session(
-    rig: Rig, source: str, out: Path, progress: Progress, duration_s: float
+    rig: Rig,
+    source: str,
+    out: Path,
+    progress: Progress,
+    duration_s: float,
+    keepers: Sequence["Keeper"] = (),
 ) -> tuple[SessionFolder, dict[str, Any]]:
     """Run a rig as fast as the processor allows; the session folder is a real one.
 
@@ -55,14 +66,20 @@ def simulate_session(
     Raises
     ------
     InputError
-        The amplifier has no life without real time, and no stand-in.
+        The amplifier has no life without real time, and no stand-in; or a blind session
+        has not its two keepers.
     """
+    check_keepers(rig, keepers)
     clock = VirtualClock(start_s=1000.0, epoch=LslClock().utc())
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock)
-    _Simulation(rig, folder, ledger, amplifier, clock, progress).run(duration_s)
+    opened = open_session(
+        folder, rig, clock, approved_by=build.approvals(rig, source), keepers=keepers
+    )
+    if opened.told:
+        progress.say(opened.told)
+    _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
     return folder, finish(folder, progress)
 
 
@@ -88,37 +105,47 @@ class _Simulation:
         self,
         rig: Rig,
         folder: SessionFolder,
-        ledger: Ledger,
+        opened: Opened,
         amplifier: Amplifier,
         clock: VirtualClock,
         progress: Progress,
     ) -> None:
-        self._ledger = ledger
+        self._ledger = opened.ledger
         self._clock = clock
         self._progress = progress
         self._amplifier = amplifier
         self._info = amplifier.open()
         self._link = DirectLink(build.stimulator(rig), clock)
         self._arming = Arming(rig.arming)
-        self._wired = build.wire(rig, self._link, self._arming)
+        self._wired = build.wire(rig, self._link, self._arming, seed=opened.seed)
+        self._arming.connect(clock.now_s())
         capabilities = self._link.load(self._wired.protocol.programs())
+        found = measure_electrodes(self._link, capabilities, self._wired.protocol, self._emit)
+        self._wired.gate.connect(capabilities, found)
+        self._arming.configure(clock.now_s())
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
+        self._status_due_s = -inf
         self._feel = getattr(self._amplifier, "feel", None)
         self._read_s = FEELING_READ_S if self._feel else READ_S
         streams = self._streams()
         self._xdf = XdfWriter(folder.xdf, streams)
         self._truth: TruthRecord | None = None
-        if hasattr(amplifier, "truth"):
+        if tells_truth(amplifier, rig):
             self._truth = TruthRecord(folder.truth, amplifier, self._rows_of(len(streams) - 1))
         self._journal = Journal(
             self._emit,
             lambda text, when_s: self._xdf.marker(EVENTS, when_s, text),
             self._rows_of(ROWS),
         )
+        self._journal.hold = build.hold_back(self._wired)
         self._blanking = Blanking(
-            rig.blanking, self._wired.protocol.programs(), self._sensing.monitor, self._emit
+            rig.blanking,
+            self._wired.protocol.programs(),
+            self._sensing.monitor,
+            self._emit,
+            latest_s=self._wired.blanked_s,
         )
         self._publishing = Publishing(
             self._sensing, self._rows_of(MASKS), self._rows_of(OUTPUTS), self._sensing.outputs
@@ -151,7 +178,7 @@ class _Simulation:
         ]
         if outputs:
             streams.append(rows("detector", *output_channels(outputs)))
-        if hasattr(self._amplifier, "truth"):
+        if tells_truth(self._amplifier, self._rig):
             streams.append(truth_stream(name, self._amplifier))
         return streams
 
@@ -215,14 +242,21 @@ class _Simulation:
                 self._blanking.note_act(act)
             self._publishing.publish()
         self._listen()
+        self._ask_device(now_s)
         reason = self._arming.check(now_s) or self._link.disarmed_reason()
         if reason:
             raise RunError(f"disarmed: {reason}")
         self._link.renew()
 
+    def _ask_device(self, now_s: float) -> None:
+        if now_s >= self._status_due_s:
+            self._status_due_s = now_s + STATUS_EVERY_S
+            self._wired.gate.note_status(self._link.poll_status(), now_s)
+
     def _begin(self, first_sample_s: float) -> None:
         stream = stream_row(self._info, self._rig.name)
         ready = {"stream": stream, "lead_s": self._lead_s, "clock_offset_s": 0.0}
+        self._wired.loop.begin(first_sample_s)
         self._emit("loop.ready", ready | {"first_sample_s": first_sample_s})
         self._ledger.append("arm.intent", "supervisor", {"lease_s": self._rig.arming.lease_s})
         self._arming.arm(self._rig.arming.lease_s, "simulation", self._clock.now_s())
@@ -234,7 +268,8 @@ class _Simulation:
         guard = guard_name(self._rig)
         for alarm in self._sensing.alarms:
             if alarm.kind is EventKind.ONSET:
-                self._arming.latch(f"guard:{guard}", now_s)
+                self._arming.latch(f"guard:{guard}", now_s, guard=True)
+                self._wired.gate.after_discharge.note_abort(now_s)
                 self._link.disarm(f"guard:{guard}")
             self._journal.note_guard(alarm, guard, now_s)
 
@@ -244,12 +279,18 @@ class _Simulation:
             if isinstance(answer, Delivery):
                 self._wired.gate.note(answer)
                 self._blanking.note(answer)
+        self._journal.release(self._clock.now_s())
         emitted = self._link.stimulator.emissions()
         if emitted:
-            rows = rows_of(emitted)
-            self._xdf.numbers(CURRENT, rows[:, LABELS.index("onset_s")], rows)
+            self._put_down(emitted)
             if self._feel:
                 self._feel(emitted)
+
+    def _put_down(self, emitted: Sequence[Emission]) -> None:
+        """What has left the device; a blind session does not tell."""
+        if self._journal.hold is None:
+            rows = rows_of(emitted)
+            self._xdf.numbers(CURRENT, rows[:, LABELS.index("onset_s")], rows)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self._arming):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,22 +13,23 @@ from bci_core import registry
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
-from bci_core.control.journal import LAST_MARKER
-from bci_core.errors import BciError, LedgerError, RunError
-from bci_core.record.ledger import Ledger
+from bci_core.errors import BciError, LedgerError
+from bci_core.session import doses
+from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
+from bci_core.session.closing import END_S, stop_loop, stop_recorder
+from bci_core.session.desk import OrderDesk
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess, WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.rearming import PASSING, Rearming
-from bci_core.session.stop import STOP_SIGNALS
+from bci_core.session.stop import StopRequest
 from bci_core.session.watch import Watch
 
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""
-END_S = 5.0
 EXPECTED = ("fault", "link", "stopped", "session_end", "not_armed")
 """Reasons that come with an ending, or an answer, of their own."""
 EMERGENCY_STOP = "device: emergency_stop"
@@ -49,7 +49,8 @@ class Supervisor:
         What the amplifier will stream, as found when the rig was checked.
     folder : SessionFolder
         Already holds the resolved rig and the LSL configuration.
-    ledger : Ledger
+    opened : Opened
+        Its ledger, and the seed of its control arms.
     clock : Clock
     progress : Progress
     duration_s : float
@@ -58,6 +59,8 @@ class Supervisor:
         Nodes that have been started already, and will be told what they are.
     outputs : sequence of str
         Labels of what the detector publishes at every sample.
+    operator : str
+        Who runs it.
     """
 
     def __init__(
@@ -65,17 +68,19 @@ class Supervisor:
         rig: Rig,
         info: StreamInfo,
         folder: SessionFolder,
-        ledger: Ledger,
+        opened: Opened,
         clock: Clock,
         progress: Progress,
         duration_s: float,
         waiting: Sequence[WaitingNode] = (),
         outputs: Sequence[str] = (),
+        operator: str = "operator",
     ) -> None:
         self._rig = rig
         self._info = info
         self._folder = folder
-        self._ledger = ledger
+        self._ledger = ledger = opened.ledger
+        self._seed = opened.seed
         self._clock = clock
         self._progress = progress
         self._duration_s = duration_s
@@ -85,7 +90,9 @@ class Supervisor:
         self._nodes = Nodes(folder, self._id, ledger, clock, self._heard, waiting)
         self._recorder: Any = None
         self._watch: Watch | None = None
-        self._signal = 0
+        self._operator = operator
+        self._stop = StopRequest()
+        self._desk = OrderDesk(rig, folder, self._nodes, clock, operator)
         self._ending: Ending | None = None
         self._told_failure = False
         self._armed_s = nan
@@ -95,20 +102,23 @@ class Supervisor:
 
     def run(self) -> Ending:
         """From nothing to closed files. What goes wrong in a run is in the answer."""
-        before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        self._stop.listen()
         try:
             self._start()
             self._serve()
         except _Stopped:
-            if self._signal:
-                self._end_as_signalled()
+            self._end_as_asked()
         except BciError as error:
             self._fail(str(error))
         finally:
             self._finish()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            self._stop.leave()
         return self._ending or Ending("failed", "ended without a reason", 1)
+
+    def press_stop(self) -> None:
+        """The key in the terminal: no current from here on. Any thread may press it."""
+        stimulator = self._nodes.get("stimulator")
+        self._stop.press(None if stimulator is None else stimulator.pid)
 
     def _start(self) -> None:
         """Bring everything up, side by side where it can be, and arm."""
@@ -121,6 +131,7 @@ class Supervisor:
         self._nodes.spawn("stimulator", str(keys / "server.json"))
         self._nodes.spawn("loop", *self._outputs)
         self._folder.mark_running(os.getpid(), self._nodes["stimulator"].pid)
+        self._desk.box.open()
         source_id = self._info.source_id if published else self._wait("amplifier")["source_id"]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
@@ -144,6 +155,8 @@ class Supervisor:
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
                 "channels": list(self._info.channels),
+                "earlier": doses.told(self._folder),
+                "seed": self._seed and self._seed.hex(),
             }
         )
         connected = self._wait("loop", "connected")
@@ -165,10 +178,12 @@ class Supervisor:
         while self._ending is None:
             self._nodes.pump()
             now_s = self._clock.now_s()
-            if self._signal:
-                self._end_as_signalled()
-            elif now_s >= self._armed_s + self._duration_s:
-                self._end("completed", f"ran for {self._duration_s:g} s", 0)
+            self._end_as_asked()
+            if now_s >= self._armed_s + self._duration_s:
+                self._complete(f"ran for {self._duration_s:g} s")
+            overdue = self._desk.serve()
+            if overdue:
+                self._fail(overdue)
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             memory = self._watch.look()
@@ -180,11 +195,12 @@ class Supervisor:
     def _finish(self) -> None:
         """Disarm first, then close files, whatever has happened before."""
         self._progress.say("disarming, then closing files")
-        steps = (
-            self._stop_loop,
+        last = {"amplifier": "stop", "loop": "close", "stimulator": "stop"}
+        steps: tuple[Callable[[], None], ...] = (
+            lambda: stop_loop(self._nodes),
             self._show_closing,
-            self._stop_recorder,
-            self._stop_nodes,
+            lambda: stop_recorder(self._recorder, self._folder, self._nodes, self._clock),
+            lambda: self._nodes.end_all(last, END_S),
             self._close_ledger,
         )
         for step in steps:
@@ -195,45 +211,12 @@ class Supervisor:
                 self._fail(str(error))
             self._tell_failure()
         self._forget_keys()
+        self._desk.box.close()
         self._folder.mark_ended()
-
-    def _stop_loop(self) -> None:
-        loop = self._nodes.get("loop")
-        if loop is None or not loop.alive():
-            return
-        if not self._nodes.told("loop", "connected"):
-            loop.kill()  # It has no books yet, and may be compiling for a while.
-            return
-        loop.send({"do": "disarm", "reason": "session_end"})
-        loop.send({"do": "stop"})
-        try:
-            self._nodes.until(lambda: loop.done, "the loop to close its books", END_S)
-        finally:
-            if not loop.done:
-                loop.kill()  # Nobody may act who does not obey.
 
     def _show_closing(self) -> None:
         if isfinite(self._armed_s):
             self._show(self._ended_s, {"disarmed": "closing files"})
-
-    def _stop_recorder(self) -> None:
-        """Close the recording, but not before it has what the loop said last."""
-        if self._recorder is None:
-            return
-        until_s = self._clock.now_s() + self._recorder.HAS_EVERYTHING_S
-        try:
-            self._nodes.until(
-                lambda: self._clock.now_s() >= until_s or not self._recorder.running(),
-                "the recorder to take over what was said last",
-                END_S,
-            )
-        finally:
-            self._recorder.stop()
-        if self._nodes["loop"].done and not self._recorder.has_written(LAST_MARKER):
-            raise RunError(f"{self._folder.xdf.name} lacks its last marker, {LAST_MARKER!r}")
-
-    def _stop_nodes(self) -> None:
-        self._nodes.end_all({"amplifier": "stop", "loop": "close", "stimulator": "stop"}, END_S)
 
     def _close_ledger(self) -> None:
         ending = self._ending or Ending("failed", "ended without a reason", 1)
@@ -269,10 +252,16 @@ class Supervisor:
         with suppress(LedgerError):
             self._ledger.append("fault", "supervisor", {"what": reason})
 
-    def _end_as_signalled(self) -> None:
-        name = signal.Signals(self._signal).name
-        by = "Ctrl-C" if name == "SIGINT" else f"{name} (bci stop, or the system)"
-        self._end("stopped", f"by {by}", 128 + self._signal)
+    def _end_as_asked(self, otherwise: str = "") -> None:
+        """End as somebody asked; for another reason to stop, where there is one."""
+        if self._stop or otherwise:
+            asked = self._stop.ending() if self._stop else Ending("stopped", otherwise, 143)
+            self._end(asked.status, asked.reason, asked.exit_status)
+
+    def _complete(self, reason: str) -> None:
+        if self._desk.latched:
+            self._fail(f"latched: {self._desk.latched}, and not reset")
+        self._end("completed", reason, 0)
 
     def _is_armed(self) -> bool:
         self._arm_again_if_due()
@@ -284,16 +273,22 @@ class Supervisor:
 
     def _arm(self) -> None:
         self._nodes.log("arm.intent", {"lease_s": self._rig.arming.lease_s}, durable=True)
-        self._nodes["loop"].send({"do": "arm", "actor": "operator"})
+        self._nodes["loop"].send({"do": "arm", "actor": self._operator})
 
     def _heard(self, node: NodeProcess, message: Message) -> None:
         match message["event"]:
             case "row" if message["name"] == "armed":
                 self._on_armed()
-            case "row" if message["name"] in ("disarmed", "latched"):
+            case "row" if message["name"] == "disarmed":
                 self._on_disarmed(message["data"])
+            case "row" if message["name"] == "latched":
+                self._on_latched(message["data"])
+            case "row" if message["name"] == "reset":
+                self._on_reset(message["data"])
+            case "ordered":
+                self._desk.heard(message["why"])
             case "row" if message["name"] == "emergency_stop":
-                self._end("stopped", "by the emergency stop", 143)
+                self._end_as_asked("by the emergency stop")
             case "arm_refused":
                 self._on_refused(message["why"])
             case "done" if message["why"]:
@@ -311,16 +306,29 @@ class Supervisor:
 
     def _on_disarmed(self, change: Mapping[str, Any]) -> None:
         reason = change["reason"]
-        if self._ending is not None or self._signal or not isfinite(self._armed_s):
+        if self._ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told = f"disarmed: {change['detail'] or reason}"
         self._progress.say(told)
         if reason == EMERGENCY_STOP:
-            self._end("stopped", "by the emergency stop", 143)
+            self._end_as_asked("by the emergency stop")
         elif reason not in EXPECTED and not (
             reason in PASSING and self._rearming.disarmed(self._clock.now_s())
         ):
             self._fail(told)
+
+    def _on_latched(self, change: Mapping[str, Any]) -> None:
+        if self._ending is not None or self._stop or not isfinite(self._armed_s):
+            return
+        told, waits = self._desk.latch(change)
+        self._progress.say(told)
+        if not waits:
+            self._fail(told)
+
+    def _on_reset(self, change: Mapping[str, Any]) -> None:
+        self._desk.reset()
+        self._rearming.ordered(self._clock.now_s())
+        self._progress.say(f"reset by {change['actor']}; arming again")
 
     def _on_refused(self, why: str) -> None:
         was_armed = isfinite(self._armed_s)
@@ -330,7 +338,7 @@ class Supervisor:
 
     def _on_exhausted(self) -> None:
         if isfinite(self._armed_s):
-            self._end("completed", "the recording has come to its end", 0)
+            self._complete("the recording has come to its end")
         else:
             self._fail("the recording came to its end before the session was armed")
 
@@ -347,7 +355,7 @@ class Supervisor:
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         def holds_or_stopped() -> bool:
-            if self._signal or self._ending is not None:
+            if self._stop or self._ending is not None:
                 raise _Stopped
             return condition()
 
@@ -356,6 +364,3 @@ class Supervisor:
     def _forget_keys(self) -> None:
         """They have done their work; a session's folder is kept and copied."""
         shutil.rmtree(self._keys, ignore_errors=True)
-
-    def _on_signal(self, number: int, _frame: object) -> None:
-        self._signal = number

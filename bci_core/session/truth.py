@@ -4,8 +4,14 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from bci_core.config.rig import Rig
 from bci_core.control.journal import Row
 from bci_core.record.xdf_writer import XdfStream
+
+
+def tells_truth(amplifier: Any, rig: Rig) -> bool:
+    """Whether there is a truth, and it may be recorded: it would tell a blind session's arms."""
+    return hasattr(amplifier, "truth") and not (rig.arms is not None and rig.arms.blind)
 
 
 def truth_stream(name: str, amplifier: Any) -> XdfStream:

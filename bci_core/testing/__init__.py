@@ -6,6 +6,7 @@ the rule, when the part does not keep its contract.
 
 from bci_core.testing.check_amplifier import check_amplifier
 from bci_core.testing.check_detector import check_detector
+from bci_core.testing.check_protocol import check_protocol
 from bci_core.testing.check_stimulator import check_stimulator
 
-__all__ = ["check_amplifier", "check_detector", "check_stimulator"]
+__all__ = ["check_amplifier", "check_detector", "check_protocol", "check_stimulator"]

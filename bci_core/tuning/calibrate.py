@@ -12,7 +12,7 @@ from typing import Any
 
 from bci_core.config.rig import Rig
 from bci_core.scoring.run import Run, run_detector
-from bci_core.scoring.stretch import Stretch
+from bci_core.scoring.stretch import Stretch, with_montage
 from bci_core.scoring.subject import detector_of
 from bci_core.tuning.firing import (
     GATE,
@@ -126,6 +126,7 @@ def calibrate(rig: Rig, stretch: Stretch, at_most_per_min: float | None, say: Sa
     InputError
         No threshold that was tried keeps to `at_most_per_min`, or there is none to set.
     """
+    stretch = with_montage(stretch, rig.montage)
     settings = rig.detector.settings
     filled_in: dict[str, Any] = {}
     say(f"{rig.detector.name} over {stretch.end_s - stretch.times_s[0]:.0f} s")

@@ -170,7 +170,7 @@ def outputs_of(
     made = detector_of(rig.detector.name, settings, stretch.info, LEAD_S)
     if not isinstance(made, CompiledDetector) or not made.outputs:
         return {}
-    sensing = Sensing(made, stretch.info, rig.monitor)
+    sensing = Sensing(made, stretch.info, rig.monitor, montage=stretch.montage)
     size = max(1, round(stretch.info.rate_hz / READS_HZ))
     rows = []
     for start, chunk in zip(range(0, len(stretch), size), stretch.chunks(size), strict=True):

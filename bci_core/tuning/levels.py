@@ -110,7 +110,7 @@ def levels_of(
         mains_uv=lines[mains_hz],
         band_uv=None if amplitude is None else float(np.median(amplitude)),
         band_p90_uv=None if amplitude is None else float(np.quantile(amplitude, 0.9)),
-        flat_share=_flat_share(values, flat_n),
+        flat_share=_flat_share(values, flat_n) if monitor.watch_flat else 0.0,
         railed_share=float(np.mean(np.abs(values) >= monitor.rail_uv)),
         not_finite_share=float(np.mean(~finite)),
     )

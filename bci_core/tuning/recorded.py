@@ -11,11 +11,18 @@ from bci_core.clock import Clock
 from bci_core.config.rig import Part
 from bci_core.contracts import Detector
 from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.montage_settings import MontageSettings
 from bci_core.errors import InputError
 from bci_core.record.marks import read_marks
 from bci_core.record.recording import read_recording
-from bci_core.scoring.stretch import stretch_of
-from bci_core.scoring.subject import detector_of, settings_of, subject_of, values_of
+from bci_core.scoring.stretch import stretch_of, with_montage
+from bci_core.scoring.subject import (
+    detector_of,
+    montage_asked,
+    settings_of,
+    subject_of,
+    values_of,
+)
 from bci_core.tuning.budget import parse_budget
 from bci_core.tuning.holdout import keep_aside
 from bci_core.tuning.origin import Origin, sha256_of
@@ -47,6 +54,8 @@ class Request:
         See `bci_core.tuning.sweep.parse_axes`; none takes the detector's own default.
     channels, types : tuple of str
         Channels to use, and types of marks; none takes all.
+    reference, derive
+        Of the montage; see `bci_core.detection.montage_settings`. None takes the rig's.
     share : float
         Of the recording, to keep aside.
     seed : int or None
@@ -66,6 +75,8 @@ class Request:
     sweep: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    reference: str | None = None
+    derive: tuple[str, ...] = ()
     share: float = 0.3
     seed: int | None = None
     tolerance_s: float = 0.1
@@ -79,6 +90,7 @@ class Tuned:
     request: Request
     part: Part
     monitor: MonitorSettings
+    montage: MontageSettings
     tuning: Tuning
     origin: Origin
     axes: tuple[str, ...]
@@ -87,7 +99,9 @@ class Tuned:
         """Of a rig; "" where no setting keeps the budget."""
         if self.tuning.chosen is None:
             return ""
-        return rig_section(self.part, self.monitor, self.tuning, self.origin, self.axes)
+        return rig_section(
+            self.part, self.monitor, self.montage, self.tuning, self.origin, self.axes
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -140,11 +154,13 @@ def tune_recording(request: Request, clock: Clock, say: Say) -> Tuned:
     to_try = combinations(axes)
     recording = read_recording(request.recording, **request.reading, keep_not_finite=True)
     marks = read_marks(request.marks, duration_s=recording.duration_s, kinds=request.types)
-    stretch = stretch_of(recording)
+    montage = montage_asked(request.rig, request.reference, request.derive)
+    stretch = with_montage(stretch_of(recording), montage)
+    preferred = stretch.montage.derived if stretch.montage is not None else ()
 
     def settings_with(changed: Mapping[str, Any]) -> Any:
         values = {**fixed, **changed}
-        return settings_of(kind, values, stretch.info, request.channels)
+        return settings_of(kind, values, stretch.info, request.channels, preferred)
 
     def make(changed: Mapping[str, Any]) -> Detector:
         return detector_of(kind, settings_with(changed), stretch.info)
@@ -163,4 +179,4 @@ def tune_recording(request: Request, clock: Clock, say: Say) -> Tuned:
         version=__version__,
     )
     part = Part(kind, settings_with(tuning.nearest.settings))
-    return Tuned(request, part, monitor, tuning, origin, tuple(map(str, axes)))
+    return Tuned(request, part, monitor, montage, tuning, origin, tuple(map(str, axes)))

@@ -7,22 +7,29 @@ import tomli_w
 
 from bci_core.config.rig import Part
 from bci_core.detection.monitor_settings import MonitorSettings
+from bci_core.detection.montage_settings import MontageSettings
 from bci_core.tuning.origin import Origin
 from bci_core.tuning.tune import Trial, Tuning, told
 
 
 def rig_section(
-    part: Part, monitor: MonitorSettings, tuning: Tuning, origin: Origin, axes: Sequence[str]
+    part: Part,
+    monitor: MonitorSettings,
+    montage: MontageSettings,
+    tuning: Tuning,
+    origin: Origin,
+    axes: Sequence[str],
 ) -> str:
     """Section ``[detector]`` as TOML, every default written out, under a comment of its origin.
 
-    Section ``[monitor]`` follows, where it is not the default.
+    Sections ``[monitor]`` and ``[montage]`` follow, where they are not the default.
 
     Parameters
     ----------
     part : Part
         The detector with the chosen settings.
     monitor : MonitorSettings
+    montage : MontageSettings
         What it was tried with.
     tuning : Tuning
     origin : Origin
@@ -48,6 +55,8 @@ def rig_section(
     sections = {"detector": table}
     if monitor != MonitorSettings():
         sections["monitor"] = monitor.model_dump(mode="json", exclude_none=True)
+    if montage.derives:
+        sections["montage"] = montage.model_dump(mode="json")
     return "".join(f"# {line}\n" for line in comment) + tomli_w.dumps(sections)
 
 

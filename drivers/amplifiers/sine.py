@@ -1,15 +1,15 @@
-"""A simulated amplifier: on each channel a sine, an offset and white noise.
+"""A simulated amplifier: on each channel a sine, whole or in bursts, an offset and white noise.
 
 By default like BrainFlow's synthetic board, whose first channel carries 5 Hz, the
 second 10 Hz, and so on; but on the clock it is handed, so it also runs in
 simulated time, and at any rate.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock
@@ -35,6 +35,9 @@ class SineSettings(BaseModel):
         measured on BrainFlow's synthetic board, first channel.
     seed : int
         Of the noise.
+    burst_s, every_s : float, optional
+        The sine comes in bursts of this length, this far apart from start to start, each
+        under a Hann window, the first after one interval. Not set: it never stops.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +49,18 @@ class SineSettings(BaseModel):
     offset_uv: float = Field(default=10.0, ge=-1e6, le=1e6)
     noise_uv: float = Field(default=0.3, ge=0.0, le=1e6)
     seed: int = Field(default=0, ge=0)
+    burst_s: float | None = Field(default=None, gt=0.0, le=3600.0)
+    every_s: float | None = Field(default=None, gt=0.0, le=3600.0)
+
+    @model_validator(mode="after")
+    def _bursts_are_apart(self) -> Self:
+        if (self.burst_s is None) != (self.every_s is None):
+            raise ValueError("burst_s and every_s belong together; give both, or neither")
+        if self.burst_s and self.every_s and self.burst_s > self.every_s:
+            raise ValueError(
+                f"burst_s is {self.burst_s:g} s, limit: the {self.every_s:g} s of every_s"
+            )
+        return self
 
 
 class SineGenerator:
@@ -102,5 +117,14 @@ class SineGenerator:
     def _samples(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         s = self._settings
         sines = s.amplitude_uv * np.sin(np.outer(index, self._radians_per_sample))
+        if s.burst_s is not None and s.every_s is not None:
+            sines *= _window(index / s.rate_hz, s.burst_s, s.every_s)[:, np.newaxis]
         noise = s.noise_uv * self._random.standard_normal(sines.shape)
         return np.ascontiguousarray(s.offset_uv + sines + noise, dtype=np.float32)
+
+
+def _window(elapsed_s: NDArray[np.float64], burst_s: float, every_s: float) -> NDArray[np.float64]:
+    """Hann windows of `burst_s`, one in each `every_s` but the first; 0 between them."""
+    into_s = np.mod(elapsed_s, every_s)
+    hann = np.sin(np.pi * np.minimum(into_s / burst_s, 1.0)) ** 2
+    return np.where(elapsed_s < every_s, 0.0, hann)

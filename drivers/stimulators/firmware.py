@@ -6,6 +6,8 @@ handed in, so it runs live and on a virtual clock. A device adds its own
 capabilities, error numbers, output, and ways of failing.
 """
 
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf, isfinite
@@ -36,13 +38,16 @@ from drivers.stimulators.running import Held, Running
 from drivers.stimulators.schedule import Schedule
 from drivers.stimulators.ticks import Ticks
 
+KEPT_EMISSIONS = 100_000
+"""For whoever asks; the oldest go first where nobody does."""
+
 TEST_HZ = 1000.0
 """Of the current that impedance is measured with, as CereStim and RHS2116 do."""
 
 _BEFORE_ANY_TIME_S = -1e9
 
 
-class Firmware:
+class Firmware(ABC):
     """Satisfies `bci_core.contracts.Stimulator`, but for its settings.
 
     Parameters
@@ -94,14 +99,14 @@ class Firmware:
             self._ticks, settings.min_lockout_s, settings.max_trains_per_min, self._now
         )
         self._ended: list[Delivery] = []
-        self._emissions: list[Emission] = []
+        self._emissions: deque[Emission] = deque(maxlen=KEPT_EMISSIONS)
         self._status: DeviceStatus | None = None
 
     # What a device may add.
 
+    @abstractmethod
     def program_refusals(self, programs: Sequence[StimProgram]) -> list[Refusal]:
         """Every limit that any of these programs passes."""
-        raise NotImplementedError
 
     def draw_latency_s(self) -> float:
         """The delay from accepting a trigger to the earliest onset."""
@@ -119,9 +124,9 @@ class Firmware:
         """What of a delivery its host is told."""
         return delivery
 
+    @abstractmethod
     def readings(self) -> tuple[Reading, ...]:
         """What it tells of itself in its status."""
-        return ()
 
     # The contract.
 
@@ -251,7 +256,8 @@ class Firmware:
     def emissions(self) -> list[Emission]:
         for running in self._schedule.running[:1]:
             self._collect(running)
-        emitted, self._emissions = self._emissions, []
+        emitted = list(self._emissions)
+        self._emissions.clear()
         return emitted
 
     def _has(self, kind: FaultKind) -> bool:
@@ -325,10 +331,10 @@ class Firmware:
 
     def _collect(self, running: Running) -> None:
         to_host = self._clock.host_s
-        self._emissions += [
+        self._emissions.extend(
             replace(e, onset_s=to_host(e.onset_s), offset_s=to_host(e.offset_s))
             for e in running.emissions
-        ]
+        )
         running.emissions.clear()
 
     def _stop(self, reason: str, at: int) -> None:

@@ -88,11 +88,11 @@ class Running:
         return slot
 
     def hold(self, slot: Slot, for_s: float) -> None:
-        """The output of a pulse that is over stays on."""
-        if self.trigger.sham:
-            return
+        """The output of a pulse that is over, and was no sham, stays on."""
         from_s = self._ticks.seconds(self.onset + slot.end)
-        self._take(self._output.hold(self._held.program, slot, from_s, for_s))
+        held = self._output.hold(self._held.program, slot, from_s, for_s)
+        self._take(held)
+        self._net_uc = max(self._net_uc, abs(held.net_charge_uc))
         self._active_until = self._ticks.after(from_s + for_s)
 
     def completed(self) -> Delivery:

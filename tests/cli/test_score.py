@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bci_core.cli.app import app
-from bci_core.errors import BciError
+from bci_core.errors import BciError, ConfigError
 
 RUNNER = CliRunner()
 RATE_HZ = 200.0
@@ -184,3 +184,52 @@ def test_marks_that_do_not_match_name_the_line(night: Path, tmp_path: Path) -> N
     done = bci(night, *BETA, "--marks", marks)
     assert isinstance(done.exception, BciError)
     assert "line 3: lasts from 500 s to 501 s; the recording ends at 120 s" in str(done.exception)
+
+
+@pytest.fixture(scope="module")
+def depth(tmp_path_factory):
+    """Bursts on A2 in a hum on all contacts; marked on the pair A1-2."""
+    folder = tmp_path_factory.mktemp("depth")
+    t = np.arange(12_000) / 200.0
+    samples = np.random.default_rng(0).normal(0.0, 8.0, (len(t), 3))
+    samples += 300.0 * np.sin(2 * np.pi * 14.0 * t)[:, np.newaxis]
+    samples[:, 1] += 30.0 * (t % 10 > 8) * np.sin(2 * np.pi * 13.0 * t)
+    names = np.array(["A1", "A2", "A3"])
+    np.savez(folder / "depth.npz", data=samples.astype(np.float32), fs=200.0, units="uV", ch=names)
+    rows = [f"{s},2,A1-2" for s in range(8, 60, 10)]
+    (folder / "depth.csv").write_text("\n".join(["onset_s,duration_s,channel", *rows]))
+    return folder
+
+
+def score_depth(depth, *words):
+    arguments = ["score", depth / "depth.npz", "--marks", depth / "depth.csv", "--json"]
+    arguments += ["--detector", "band_power", "--set", "band_hz=11,16", "--set", "threshold_sd=2"]
+    done = CliRunner().invoke(app, list(map(str, [*arguments, *words])), catch_exceptions=False)
+    return json.loads(done.stdout)
+
+
+def test_a_bipolar_channel_finds_what_the_contacts_hide(depth):
+    assert score_depth(depth, "--channel", "A2")["tp"] < 5
+    told = score_depth(depth, "--reference", "bipolar")  # the first pair
+    assert told["channels"] == ["A1-A2"]
+    assert told["tp"] >= 5
+    named = score_depth(depth, "--derive", "A1-A3, A2-A1", "--channel", "A2-A1")
+    assert (named["channels"], named["tp"]) == (["A2-A1"], told["tp"])
+
+
+def test_each_channel_is_scored_against_its_own_marks(depth, tmp_path):
+    told = score_depth(depth, "--reference", "bipolar", "--each-channel", "--out", tmp_path)
+    each = told["each_channel"]
+    assert list(each) == told["channels"] == ["A1-A2", "A2-A3"]
+    assert each["A1-A2"]["tp"] == told["tp"] >= 5
+    assert each["A2-A3"]["tp"] == 0  # nobody has marked that
+    assert told["fp"] == sum(one["fp"] for one in each.values())
+    assert told["fp"] >= 5
+    assert {row["channel"] for row in told["detections"]} == {"A1-A2", "A2-A3"}
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"score.json", "score-A1-A2.html", "score-A2-A3.html"}
+
+
+def test_a_pair_that_is_not_there_is_refused_by_name(depth):
+    with pytest.raises(ConfigError, match="no channel 'A7'; there are A1, A2, A3"):
+        score_depth(depth, "--derive", "A1-A7")

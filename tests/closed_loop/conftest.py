@@ -81,14 +81,21 @@ class LiveSession:
     foreground of a terminal.
     """
 
-    def __init__(self, rig: Path | str, out: Path, *more: str, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        rig: Path | str,
+        out: Path,
+        *more: str,
+        before: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
+    ) -> None:
         self.out = out
         out.mkdir(parents=True, exist_ok=True)
         self._stdout, self._stderr = out / "stdout.txt", out / "stderr.txt"
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [*before, *CLI, "run", str(rig), "--out", str(out), *more],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,

@@ -10,9 +10,8 @@ from bci_core.config.load import dump_rig, load_rig, parse_rig, presets
 from bci_core.config.problems import key_lines, unknown_key
 from bci_core.errors import ConfigError, InputError, UnknownNameError
 
-TEXT = (
-    Path(__file__).parents[2] / "bci_core" / "config" / "presets" / "theta-phase.toml"
-).read_text()
+PRESETS = Path(__file__).parents[2] / "bci_core" / "config" / "presets"
+TEXT = (PRESETS / "theta-phase.toml").read_text()
 
 
 def problems(text: str) -> dict[str, str]:
@@ -137,3 +136,18 @@ def test_blanking_has_defaults_and_bounds() -> None:
     found = problems(TEXT + '[blanking]\nblanking = 0.01\nguard_s = nan\nfill = "cubic"\n')
     assert "write blanking_s (seconds)" in found["blanking.blanking"]
     assert set(found) == {"blanking.blanking", "blanking.guard_s", "blanking.fill"}
+
+
+def test_mistakes_in_a_table_of_a_section_name_its_own_keys() -> None:
+    text = load_text("responsive-bursts").replace("train_s = 0.1", "train = 0.1")
+    found = problems(text)
+    assert "write train_s (seconds)" in found["protocol.therapies.0.train"]
+    assert found["protocol.therapies.1.train_s"] == "missing; give it in seconds"
+    with pytest.raises(ConfigError) as caught:
+        parse_rig(text)
+    first = next(i for i, row in enumerate(text.splitlines(), 1) if "[[protocol" in row)
+    assert {p.line for p in caught.value.problems} == {first}
+
+
+def load_text(preset: str) -> str:
+    return (PRESETS / f"{preset}.toml").read_text()

@@ -1,6 +1,7 @@
 """From a detection to rows, markers and counts, with a real gate and a real simulated device."""
 
 import json
+import sys
 from dataclasses import replace
 from math import isnan
 from typing import Any
@@ -10,20 +11,27 @@ import pytest
 from numpy.typing import NDArray
 
 from bci_core.clock import VirtualClock
+from bci_core.control.arms import ArmAssigner, Design
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
+from bci_core.control.plain import plain
 from bci_core.control.policy import PolicySettings, StandardPolicy
+from bci_core.detection.monitor import SampleCounts
 from bci_core.events import (
     Acceptance,
     Decision,
+    Delivery,
     Detection,
     EventKind,
     Outcome,
     Situation,
+    Trigger,
     Verdict,
 )
-from bci_core.safety.arming import Arming, ArmingSettings
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate
 from drivers.stimulators.microstim import Microstim
@@ -47,21 +55,24 @@ class Bench:
 
     def __init__(
         self,
-        sham_fraction: float = 0.0,
+        arms: ArmsSettings | None = None,
         refractory_s: float = 0.01,
         clock_offset_s: float = 0.0,
     ) -> None:
         self.clock = VirtualClock(start_s=100.0)
         protocol = PulseTrainProtocol(PULSES)
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
-        self.link.load(protocol.programs())
+        capabilities = self.link.load(protocol.programs())
         self.arming = Arming(ArmingSettings())
+        self.arming.connect(0.0)
+        self.arming.configure(0.0)
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
-        policy = PolicySettings(
-            refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
-        )
-        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s)
+        gate.connect(capabilities)
+        policy = PolicySettings(refractory_s=refractory_s, max_rate_hz=100.0)
+        assigner = None if arms is None else ArmAssigner(Design(arms), bytes(32))
+        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s, assigner)
+        self.loop.begin(self.clock.now_s() - clock_offset_s)
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self.markers: list[tuple[str, float]] = []
         self.stream: list[NDArray[np.float64]] = []
@@ -91,6 +102,8 @@ class Bench:
             self.link.renew()
             for answer in self.link.poll():
                 self.journal.note(answer)
+                if isinstance(answer, Delivery):
+                    self.loop.gate.note(answer)
 
     def outcome(self) -> dict[str, Any]:
         return next(data for event, data in self.rows if event == "outcome")
@@ -160,7 +173,7 @@ def test_a_refusal_by_the_device_is_recorded_too() -> None:
 
 
 def test_sham_is_the_same_without_the_current() -> None:
-    bench = Bench(sham_fraction=1.0)
+    bench = Bench(ArmsSettings(sham=ShamArm()))
     bench.detect()
     bench.pass_time(0.1)
     told = bench.outcome()
@@ -265,3 +278,60 @@ def test_what_the_guard_finds_is_put_down_and_onsets_are_counted() -> None:
     assert (told["sample_index"], told["now_s"]) == (5, 100.0)
     assert bench.markers == [("guard:onset", 100.0), ("guard:end", 101.0)]
     assert bench.journal.counts == {"guard": 1}
+
+
+def test_acting_and_telling_leave_nothing_in_memory() -> None:
+    bench = Bench()
+    counts = SampleCounts(1000, 0, 0, 0, 0, 0)
+
+    def go_on(rounds: int) -> int:
+        for _ in range(rounds):
+            bench.detect()
+            bench.pass_time(0.05)
+            plain(counts)
+            bench.link.stimulator.emissions()
+            for kept in (bench.rows, bench.markers, bench.stream):
+                kept.clear()
+        return sys.getallocatedblocks()
+
+    before = go_on(200)
+    # A tuple kept for each of them would be 200 of every size.
+    assert go_on(200) - before < 100
+
+
+class Listens(PulseTrainProtocol):
+    """Puts down what it hears of, and asks for nothing while the value is below zero."""
+
+    def __init__(self) -> None:
+        super().__init__(PULSES)
+        self.heard: list[str] = []
+
+    def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
+        self.heard.append("plan")
+        return super().plan(decision, next_seq) if decision.detection.value >= 0.0 else ()
+
+    def heed(self, decision: Decision) -> None:
+        self.heard.append(decision.reason or str(decision.verdict))
+
+
+def test_a_protocol_hears_of_every_decision_once() -> None:
+    bench, listens = Bench(clock_offset_s=0.5), Listens()
+    bench.loop = ClosedLoop(bench.loop.policy, listens, bench.loop.gate)
+    bench.detect()
+    bench.detect()
+    bench.detect(veto="gap", ahead_s=1.0)
+    bench.detect(kind=EventKind.END)
+    assert listens.heard == ["plan", "refractory", "gap", "noted"]
+
+
+def test_a_protocol_that_asks_for_nothing_has_refused() -> None:
+    bench, listens = Bench(), Listens()
+    bench.loop = ClosedLoop(bench.loop.policy, listens, bench.loop.gate)
+    bench.detect(value=-1.0)
+    assert (bench.rows[0][1]["verdict"], bench.rows[0][1]["reason"]) == ("refused", "protocol")
+    assert (bench.rows[0][1]["seq"], bench.rows[0][1]["program_id"]) == (0, 0)
+    assert bench.journal.refused == {"protocol": 1}
+    # No number is lost to what was never asked for.
+    bench.pass_time(0.1)
+    bench.detect()
+    assert (bench.rows[-1][1]["seq"], bench.rows[-1][1]["program_id"]) == (1, 1)

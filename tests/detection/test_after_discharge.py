@@ -61,6 +61,26 @@ def test_a_spindle_is_not():
     assert not found_in(ill)
 
 
+def test_a_beta_rhythm_that_goes_on_is_not():
+    """Waxing and waning around 20 Hz, in bouts of 6 s that stand out as a discharge would."""
+    ill = background(90)
+    t = np.arange(len(ill)) / RATE_HZ
+    bout = (t % 20.0 > 12.0) & (t % 20.0 < 18.0) & (t > 25.0)
+    phase = 2.0 * np.pi * np.cumsum(20.0 + 0.5 * np.sin(2.0 * np.pi * 0.7 * t)) / RATE_HZ
+    ill[bout] += (70.0 * (1.0 + 0.3 * np.sin(2.0 * np.pi * 1.1 * t)) * np.sin(phase))[bout, None]
+    assert found_in(ill, half_wave_hz=(2.0, 18.0))
+    assert not found_in(ill)
+
+
+@pytest.mark.parametrize("width_ms", [32, 120])
+def test_narrow_and_broad_spikes_are_found(width_ms):
+    ill = background(60)
+    shape = 150.0 * np.hanning(round(width_ms * RATE_HZ / 1000.0) + 2)
+    for at in range(30 * 250, 40 * 250, 50):
+        ill[at : at + len(shape), 0] += shape
+    assert found_in(ill)
+
+
 def test_large_but_slow_is_not():
     ill = background(60)
     t = np.arange(len(ill)) / RATE_HZ

@@ -13,6 +13,7 @@ from bci_core.detection.assembly_learning import LearningSettings, learn_templat
 from bci_core.detection.assembly_templates import AssemblyTemplates, load, save
 from bci_core.detection.monitor_settings import MonitorSettings
 from bci_core.detection.sensing import Sensing
+from bci_core.detection.signal_quality import SignalQuality, SignalQualitySettings
 from bci_core.detection.spike_threshold import SpikeThresholdSettings, threshold_crossings
 from bci_core.errors import ConfigError
 from bci_core.testing.check_detector import RULES
@@ -316,10 +317,23 @@ def test_nan_and_gaps_through_the_monitor(file):
     samples[4_000:4_010, 3] = np.nan
     times_s[5_000:] += 1.0
     detector = Assembly(AssemblySettings(templates=file), INFO, 0.0)
-    sensing = Sensing(detector, INFO, MonitorSettings(settle_s=0.2, flat_s=30.0))
+    sensing = Sensing(detector, INFO, MonitorSettings(settle_s=0.2))
     found = sensing.update(Chunk(samples, times_s))
     assert np.isfinite(detector.state).all()
     assert any(d.sample_index == 501 * BIN_N - 1 and not d.veto for d in found)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_silent_unit_is_no_flat_channel_unless_a_guard_watches_it(file, guarded):
+    chunk, _ = sorted_spikes(patterns=PATTERNS)
+    samples = chunk.samples.copy()
+    samples[:, 3] = 0.0
+    guard = SignalQuality(SignalQualitySettings(channels=("u0",)), INFO, 0.0) if guarded else None
+    detector = Assembly(AssemblySettings(templates=file), INFO, 0.0)
+    sensing = Sensing(detector, INFO, MonitorSettings(settle_s=0.2), guard)
+    found = sensing.update(Chunk(samples, chunk.times_s))
+    assert (sensing.counts().flat > 0) is guarded
+    assert bool([d for d in found if not d.veto]) is not guarded
 
 
 def problems(settings, info=INFO, lead_s=0.0):

@@ -125,7 +125,7 @@ def test_the_threshold_follows_a_level_that_drifts():
     at_s = np.array(times_of(spindle().update(chunk_of(wave))))
     hit = [np.any((at_s > s) & (at_s < s + 1.0)) for s in starts_s]
     assert sum(hit) >= len(starts_s) - 1
-    assert len(at_s) <= len(starts_s) + 5
+    assert len(at_s) <= len(starts_s) + 6
 
 
 def test_nothing_is_learnt_from_flagged_samples():
@@ -150,9 +150,9 @@ def test_most_spindles_of_simulated_sleep_and_few_others():
         if len(hits):
             late_s.append(onsets[hits[0]] - start_s)
             wrong -= 1
-    assert len(late_s) >= 0.85 * len(night.spindles_s)
-    assert wrong <= 0.5 * 30.0
-    assert np.median(late_s) < 0.4
+    assert len(late_s) >= 0.9 * len(night.spindles_s)
+    assert wrong <= 0.6 * 30.0
+    assert np.median(late_s) < 0.3
     assert len(ends) == len(onsets)
 
 
@@ -172,7 +172,7 @@ def test_broadband_is_held_back_to_match_sigma():
     outputs = dict(zip(detector.outputs, detector.output(), strict=True))
     assert outputs["correlation"] > 0.95
     assert outputs["relative_power"] == pytest.approx(1.0, abs=0.1)
-    assert outputs["frequency_hz"] == pytest.approx(13.0, abs=0.1)
+    assert outputs["frequency_hz"] == pytest.approx(13.0, abs=0.2)
     assert outputs["sigma_uv"] == pytest.approx(30.0 / math.sqrt(2.0), rel=0.05)
 
 
@@ -186,25 +186,27 @@ def twin(asked, wave):
     def flat(sos):
         return np.ascontiguousarray(sos[:, [0, 1, 2, 4, 5]]).ravel()
 
-    sigma, narrow = filtered(asked.band_hz, 2)
+    sigma, narrow = filtered(asked.filter_hz, 2)
     broad, wide = filtered(asked.broad_hz, 1)
     total, _ = filtered(asked.total_hz, 2)
-    delay = alignment(flat(narrow), flat(wide), asked.band_hz, RATE_HZ)
+    delay = alignment(flat(narrow), flat(wide), asked.filter_hz, RATE_HZ)
     broad = np.concatenate([np.zeros(delay), broad[:-delay]])
-    n = round(asked.window_s * RATE_HZ)
+    n, short = round(asked.window_s * RATE_HZ), round(asked.envelope_s * RATE_HZ)
     rows = np.zeros((len(wave), 4))
     for i in range(n, len(wave)):
         window = slice(i + 1 - n, i + 1)
         s, b, t = sigma[window], broad[window], total[window]
         slope = np.diff(sigma[i - n : i + 1])
-        rows[i, 0] = np.sqrt(np.mean(s**2))
+        rows[i, 0] = np.sqrt(np.mean(sigma[i + 1 - short : i + 1] ** 2))
         rows[i, 1] = np.sum(s**2) / np.sum(t**2)
         rows[i, 2] = np.corrcoef(s, b)[0, 1]
         rows[i, 3] = np.arcsin(np.sqrt(np.sum(slope**2) / np.sum(s**2)) / 2) * RATE_HZ / np.pi
     return rows
 
 
-@pytest.mark.parametrize("changes", [{}, {"window_s": 0.3, "band_hz": (10.0, 15.0)}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"window_s": 0.3, "envelope_s": 0.1, "filter_hz": (10.0, 16.0)}]
+)
 def test_outputs_agree_with_the_twin(changes):
     asked = SpindleSettings(channel="Cz", **changes)
     wave = with_burst(eeg(12), 6.0, 1.0).astype(np.float32).astype(float)
@@ -219,7 +221,7 @@ def test_outputs_agree_with_the_twin(changes):
 
 def test_criteria_decide_as_stated():
     """Onset: all three and the frequency for `min_duration_s`; end: fewer than two of them."""
-    asked = SpindleSettings(channel="Cz", min_duration_s=0.1, end_s=0.2)
+    asked = SpindleSettings(channel="Cz", min_duration_s=0.1, end_s=0.2, max_duration_s=60.0)
     night = simulated_sleep(8.0, RATE_HZ, seed=4, stage_s=60.0)
     chunk = chunk_of(night.samples_uv)
     _, sd, relative, match, hz = Spindle(asked, INFO, 0.0).trace(chunk).T
@@ -265,7 +267,7 @@ def test_one_hundred_splits_give_the_same_to_the_bit():
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_keeps_the_contract(rule):
-    rule(lambda: spindle(baseline_s=10.0), trial_chunk(INFO))
+    rule(lambda: spindle(baseline_s=10.0, envelope_sd=2.0), trial_chunk(INFO))
 
 
 @pytest.mark.parametrize("rate_hz", [100.0, 256.0, 2000.0, 30_000.0])

@@ -159,7 +159,16 @@ def test_reports_come_bunched() -> None:
     times = sorted({round(at_s, 3) for at_s, _ in told})
     assert len(told) >= seq - 2
     assert min(b - a for a, b in pairwise(times)) >= 0.499
-    assert device.next_event_s() < 10.0
+
+
+def test_a_report_that_waits_for_its_interval_is_the_next_event() -> None:
+    device = armed(BURST, mode="responsive", telemetry_interval_ms=500.0)
+    give(device, 1, 1.0, 5)
+    assert [each.seq for each in device.advance(1.2)] == [1]
+    give(device, 2, 1.3, 5)
+    assert device.advance(1.5) == []
+    assert device.next_event_s() == pytest.approx(1.7)
+    assert [each.seq for each in device.advance(1.7)] == [2]
 
 
 def test_status_tells_battery_and_therapies() -> None:

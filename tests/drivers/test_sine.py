@@ -79,3 +79,20 @@ def test_nothing_comes_before_it_is_due_nor_when_closed() -> None:
 def test_settings_that_make_no_sense_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SineSettings.model_validate(change)
+
+
+def test_the_sine_may_come_in_bursts() -> None:
+    bursts = SETTINGS.model_copy(update={"burst_s": 0.2, "every_s": 1.0})
+    chunk = read_seconds(3.0, 0.03, bursts)
+    into_s = np.mod(chunk.times_s - 50.0, 1.0)
+    sine = np.abs(chunk.samples - 10.0)
+    between = (into_s > 0.2) | (chunk.times_s < 51.0)
+    assert sine[between].max() < 1e-4
+    assert sine[~between].max() > 12.0
+    assert sine[~between & (into_s < 0.01)].max() < 1.0
+
+
+@pytest.mark.parametrize("keys", [{"burst_s": 0.1}, {"every_s": 1.0}, {"burst_s": 2, "every_s": 1}])
+def test_bursts_need_a_length_and_a_longer_interval(keys: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match=r"burst_s"):
+        SineSettings(**keys)  # type: ignore[arg-type]

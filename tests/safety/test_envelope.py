@@ -2,11 +2,15 @@ from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bci_core.errors import SafetyError
-from bci_core.safety.electrodes import ElectrodeClass, class_defaults
+from bci_core.safety.defaults import class_defaults
+from bci_core.safety.electrodes import ElectrodeClass
 from bci_core.safety.envelope import AreaRules, SafetyEnvelope, SafetySettings
 from bci_core.safety.limits import KINDS
 
@@ -185,3 +189,57 @@ def test_area_rules_cannot_be_dropped_nor_added() -> None:
         replace(envelope("macro"), area_rules=None)
     with pytest.raises(SafetyError, match="shannon_k"):
         replace(envelope("microelectrode"), area_rules=AreaRules(30.0, 1.5))
+
+
+def test_a_running_session_takes_tighter_limits_only() -> None:
+    loosest = envelope("depth")
+    tighter = loosest.tightened(amplitude_ua=5.0, lockout_s=3.0, shannon_k=1.0)
+    assert (tighter.amplitude_ua, tighter.lockout_s) == (5.0, 3.0)
+    assert tighter.area_rules is not None
+    assert tighter.area_rules.shannon_k == 1.0
+    unchanged = {k: v for k, v in loosest.limits().items() if k not in CHANGED}
+    assert {k: v for k, v in tighter.limits().items() if k not in CHANGED} == unchanged
+    assert tighter.tightened(**tighter.limits()) == tighter
+    assert loosest.tightened() == loosest
+
+
+CHANGED = ("amplitude_ua", "lockout_s", "shannon_k")
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [
+        ({"amplitude_ua": 1e6}, "looser than"),
+        ({"lockout_s": 1e-3}, "looser than"),
+        ({"amplitude_ua": nan}, "is no limit"),
+        ({"amplitude_ua": inf}, "is no limit"),
+        ({"amplitude_ua": 0.0}, "is no limit"),
+        ({"lockout_s": -1.0}, "is no limit"),
+        ({"lockout_s": True}, "True is no number of s"),
+        ({"lockout_s": None}, "None is no number of s"),
+        ({"lockout_s": "1"}, "'1' is no number of s"),
+        ({"electrode_area_cm2": 0.01}, "no limit here; limits: amplitude_ua"),
+    ],
+)
+def test_nothing_loosens_and_no_special_value_passes(limits: Any, why: str) -> None:
+    with pytest.raises(SafetyError, match=why):
+        envelope("depth").tightened(**limits)
+
+
+def test_a_rule_that_does_not_apply_cannot_be_tightened() -> None:
+    micro = envelope("microelectrode")
+    assert micro.tightened(dc_na=micro.dc_na / 2).area_rules is None
+    with pytest.raises(SafetyError, match="shannon_k: no limit here"):
+        micro.tightened(shannon_k=1.0)
+
+
+@hypothesis.settings(deadline=None, derandomize=True)
+@given(st.sampled_from(sorted(KINDS)), st.floats(0.01, 100.0))
+def test_tightening_keeps_every_limit_as_tight_or_tighter(key: str, factor: float) -> None:
+    before = envelope("depth").limits()
+    try:
+        after = envelope("depth").tightened(**{key: before[key] * factor}).limits()
+    except SafetyError:
+        assert KINDS[key].looser(before[key] * factor, than=before[key])
+        return
+    assert not any(KINDS[k].looser(after[k], than=before[k]) for k in before)

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bci_core.contracts import Capabilities
 from bci_core.errors import LinkError, SafetyError
-from bci_core.events import Delivery, Outcome, Refusal, Trigger
-from bci_core.safety.arming import Arming, ArmingSettings, ArmingState
+from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
+from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate, Sent
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
@@ -17,6 +19,30 @@ from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 SHORT = StimProgram(1, "short", PulseTrain(BiphasicPulse(1000.0, 100.0), 10.0, 5), (1, 2))
 LONG = StimProgram(2, "long", PulseTrain(BiphasicPulse(1000.0, 100.0), 20.0, 10), (2, 3))
 PROGRAMS = (SHORT, LONG)
+DEVICE = Capabilities(
+    n_channels=16,
+    n_sources=16,
+    n_programs=15,
+    max_parts=8,
+    max_pulses=255,
+    min_amplitude_ua=1.0,
+    max_amplitude_ua=10_000.0,
+    amplitude_step_ua=1.0,
+    min_phase_us=1.0,
+    max_phase_us=65_535.0,
+    timing_step_us=1.0,
+    min_interphase_us=0.0,
+    min_rate_hz=1.0,
+    max_rate_hz=5000.0,
+    max_ramp_ua_s=1e9,
+    max_charge_per_phase_uc=10.0,
+    compliance_v=9.5,
+    min_lockout_s=0.01,
+    max_lease_s=10.0,
+    max_command_latency_s=0.01,
+    measures=(),
+    simulated=True,
+)
 SIGNED = {"override_reason": "to see one limit at a time", "overridden_by": "tests"}
 
 
@@ -43,15 +69,18 @@ class Bench:
         )
         self.link = SentTriggers()
         self.arming = Arming(ArmingSettings())
+        self.arming.connect(0.0)
+        self.arming.configure(0.0)
         self.gate = SafetyGate(
             SafetyEnvelope.from_settings(section), programs, self.link, self.arming
         )
+        self.gate.connect(DEVICE)
         self.seq = 0
 
     def arm(self, now_s: float) -> None:
         self.arming.heartbeat(now_s)
         self.arming.samples(now_s)
-        if self.arming.state is not ArmingState.ARMED:
+        if self.arming.check(now_s):
             self.arming.arm(5.0, "operator", now_s)
 
     def fire(self, now_s: float, program_id: int = 1, **changes: Any) -> Sent | Refusal:
@@ -303,7 +332,7 @@ def test_current_after_a_disarm_latches() -> None:
     bench.arming.check(10.5)
     assert bench.gate.note(delivered()) == "trigger 1: current at 10.4002 s, while disarmed"
     fault = bench.arming.drain()[-1]
-    assert (fault.at_s, fault.after) == (10.5, ArmingState.LATCHED)
+    assert (fault.at_s, fault.after) == (10.5, ArmingState.FAULT_LATCHED)
 
 
 def test_a_device_that_stopped_in_time_is_not_at_fault() -> None:
@@ -312,7 +341,7 @@ def test_a_device_that_stopped_in_time_is_not_at_fault() -> None:
     bench.arming.disarm("pause", 10.1)
     stopped = delivered(outcome=Outcome.ABORTED, n_pulses=2, charge_uc=0.2, offset_s=10.11)
     assert bench.gate.note(stopped) == ""
-    assert bench.arming.state is ArmingState.DISARMED
+    assert bench.arming.state is ArmingState.CONFIGURED
 
 
 def test_a_device_that_does_not_report_latches() -> None:
@@ -416,3 +445,38 @@ def test_sham_changes_no_answer(asked: list[tuple[float, float, int, int, bool]]
     triggers = asked_triggers(asked)
     unblinded = [(now_s, replace(trigger, sham=False)) for now_s, trigger in triggers]
     assert [str(answer) for answer in answers(triggers)] == [str(a) for a in answers(unblinded)]
+
+
+def test_limits_made_tighter_hold_from_the_next_trigger_on() -> None:
+    bench = Bench()
+    assert isinstance(bench.fire(10.0), Sent)
+    bench.gate.tighten(lockout_s=3.0, amplitude_ua=1000.0)
+    assert bench.refused(12.0).startswith("lockout: 1.59")
+    assert isinstance(bench.fire(13.5), Sent)
+    bench.gate.tighten(amplitude_ua=999.0)
+    assert bench.refused(20.0).startswith("amplitude: 1000 uA, limit 999 uA")
+    with pytest.raises(SafetyError, match="lockout: 1 s is looser than 3 s"):
+        bench.gate.tighten(lockout_s=1.0, amplitude_ua=10.0)
+    assert bench.refused(20.0).startswith("amplitude: 1000 uA, limit 999 uA")
+
+
+def test_the_state_follows_what_was_sent_and_what_is_reported() -> None:
+    bench = Bench(lockout_s=0.5)
+    bench.fire(10.0)
+    assert bench.arming.state is ArmingState.STIMULATING
+    for i in range(1, 5):
+        bench.arm(10.0 + i / 10)
+    bench.gate.note(delivered())
+    assert bench.arming.state is ArmingState.RECOVERY
+    for i in range(5, 10):
+        bench.arm(10.0 + i / 10)
+    bench.arm(10.92)
+    assert bench.arming.state is ArmingState.ARMED
+
+
+def test_fewer_trains_an_hour_from_here_on() -> None:
+    bench = Bench()
+    for i in range(3):
+        assert isinstance(bench.fire(10.0 + 10.0 * i), Sent)
+    bench.gate.tighten(trains_per_hour=3)
+    assert bench.refused(50.0).startswith("trains_per_hour: 4 trains, limit 3 trains")

@@ -15,7 +15,8 @@ from bci_core.config.rig import Part, Rig
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import MASK, Journal
 from bci_core.detection.band_power import BandPowerSettings
-from bci_core.events import Detection, EventKind
+from bci_core.errors import DeviceError
+from bci_core.events import ArmingState, Detection, EventKind
 from bci_core.session import build
 from bci_core.session.live_loop import LiveLoop, SampleStreams
 from streams.lsl import Wake
@@ -197,3 +198,55 @@ def test_a_pulse_spoils_the_samples_of_its_own_time_on_whatever_clock(offset_s: 
     assert np.allclose(np.diff(bench.outputs), 0.004)
     assert bench.outputs[-1] == pytest.approx(bench.clock.now_s(), abs=1e-6)
     assert bench.loop.status()["sample_faults"] == {"blanked": 6}
+
+
+def test_a_reset_by_a_second_person_is_followed_by_arming(guarded: Rig) -> None:
+    bench = armed(guarded)
+    bench.step_with(alarms=[bench.detection()])
+    assert "limit at least 60 s" in bench.loop.reset("ada", "clinician")
+    bench.clock.sleep_until(bench.clock.now_s() + 60.0)
+    bench.steps(0.1)
+    assert "tester armed; a second person" in bench.loop.reset("tester", "clinician")
+    assert "role: operator, as tester" in bench.loop.reset("ada", "operator")
+    assert bench.data("reset") == []
+    assert bench.loop.reset("ada", "clinician") == ""
+    assert [row["actor"] for row in bench.data("reset")] == ["ada"]
+    assert bench.loop.disarmed == "reset"
+    bench.steps(0.1)
+    assert bench.loop.arm("tester") == ""
+    assert bench.loop.disarmed == ""
+
+
+def test_what_the_device_has_latched_is_reset_with_it(guarded: Rig) -> None:
+    bench = armed(plain(load_rig("theta-phase")))
+    asked: list[str] = []
+    bench.link.reset = lambda: asked.append("reset")  # type: ignore[method-assign]
+    bench.loop.arming.latch("trigger 1: charge", bench.clock.now_s())
+    assert "tester armed" in bench.loop.reset("tester", "")
+    assert asked == [], "a device is left latched while the session is"
+    assert bench.loop.reset("ada", "") == ""
+    assert asked == ["reset"]
+
+
+def test_a_device_whose_fault_stays_keeps_the_session_latched(guarded: Rig) -> None:
+    bench = armed(plain(load_rig("theta-phase")))
+
+    def still_there() -> None:
+        raise DeviceError("it still is stuck on")
+
+    bench.link.reset = still_there  # type: ignore[method-assign]
+    bench.loop.arming.latch("trigger 1: charge", bench.clock.now_s())
+    assert bench.loop.reset("ada", "") == "it still is stuck on"
+    assert bench.loop.arming.state is ArmingState.FAULT_LATCHED
+
+
+def test_tighter_limits_hold_from_then_on_and_are_put_down() -> None:
+    bench = armed(plain(load_rig("theta-phase")))
+    assert "is looser than" in bench.loop.tighten({"lockout_s": 0.01})
+    assert bench.data("tightened") == []
+    assert bench.loop.tighten({"amplitude_ua": 1.0}) == ""
+    assert bench.data("tightened")[0]["limits"] == {"amplitude_ua": 1.0}
+    bench.step_with([bench.detection()])
+    (decision,) = bench.data("decision")
+    assert decision["refusal"]["limit"] == "amplitude"
+    assert decision["refusal"]["bound"] == 1.0

@@ -1,15 +1,19 @@
 """What the amplifier's process does for one that answers to stimulation."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from bci_core import registry
+from bci_core.config.load import load_rig
+from bci_core.control.arms_settings import ActiveArm, ArmsSettings, ShamArm
 from bci_core.control.emissions import LABELS, emissions_of, rows_of
 from bci_core.events import Emission
 from bci_core.session.reacting import Reacting
 
+RIG = load_rig("theta-phase")
 FELT = [Emission(2.0, 2.0002, 3, -20.0), Emission(2.1, 2.1002, 4, 20.0)]
 
 
@@ -59,21 +63,29 @@ def transports(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
 
 def test_a_brain_feels_the_current_and_tells_its_truth(transports: dict[str, list[Any]]) -> None:
     brain: Any = Brain()
-    reacting = Reacting(brain, "rig", "id")
+    reacting = Reacting(brain, RIG, "id")
     reacting.step()
     reacting.step()
     assert brain.felt == FELT
     assert reacting.source_ids == ["id-truth"]
     assert transports["asked"] == [
         "id-current",
-        ("rig-truth", "id-truth", ("event", "onset_s"), ("code", "seconds")),
+        ("theta-phase-truth", "id-truth", ("event", "onset_s"), ("code", "seconds")),
     ]
     assert transports["pushed"] == [([5.0, 2.5], 2.5)] * 2
 
 
+def test_a_blind_session_is_not_told(transports: dict[str, list[Any]]) -> None:
+    arms = ArmsSettings(blind=True, keepers=("a", "b"), active=ActiveArm(), sham=ShamArm())
+    brain: Any = Brain()
+    reacting = Reacting(brain, replace(RIG, arms=arms), "id")
+    reacting.step()
+    assert (reacting.source_ids, transports["pushed"]) == ([], [])
+
+
 def test_any_other_amplifier_is_left_alone(transports: dict[str, list[Any]]) -> None:
     plain: Any = Plain()
-    reacting = Reacting(plain, "rig", "id")
+    reacting = Reacting(plain, RIG, "id")
     reacting.step()
     assert (reacting.source_ids, transports["asked"]) == ([], [])
 

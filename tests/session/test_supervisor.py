@@ -1,5 +1,8 @@
 """What the supervisor makes of what it hears: arm again, fail, or end as asked."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.record.ledger import Ledger, read_ledger
+from bci_core.session.arms import Opened
 from bci_core.session.folder import SessionFolder
 from bci_core.session.rearming import ARM_S, REARM_AFTER_S
 from bci_core.session.supervisor import Supervisor
@@ -35,14 +39,16 @@ class Loop:
 
 
 class Scene:
-    def __init__(self, tmp_path: Path, max_rearms: int = 0) -> None:
+    def __init__(self, tmp_path: Path, **session: float) -> None:
         rig = load_rig("theta-phase")
-        rig = replace(rig, session=rig.session.model_copy(update={"max_rearms": max_rearms}))
+        rig = replace(rig, session=rig.session.model_copy(update=session))
         self.clock = VirtualClock(100.0)
         self.folder = SessionFolder.create(tmp_path, "test", self.clock)
         self.ledger = Ledger(self.folder.ledger, self.clock)
         self.said: list[str] = []
-        self.supervisor = Supervisor(rig, INFO, self.folder, self.ledger, self.clock, self, 10.0)
+        self.supervisor = Supervisor(
+            rig, INFO, self.folder, Opened(self.ledger), self.clock, self, 10.0
+        )
         self.loop: Any = Loop()
         self.supervisor._nodes._processes["loop"] = self.loop
 
@@ -139,3 +145,57 @@ def test_the_first_reason_is_the_cause_and_failing_to_close_turns_success(scene:
     scene.supervisor._tell_failure()
     scene.supervisor._tell_failure()
     assert [text for text in scene.said if "failed" in text] == ["failed: loop: the link is gone"]
+
+
+def latched(scene: Scene, reason: str = "trigger 7: charge") -> None:
+    scene.hear("row", name="latched", data={"reason": reason, "detail": "", "at_s": 100.0})
+
+
+def test_a_latched_session_waits_for_its_reset_and_is_armed_again(scene: Scene) -> None:
+    scene.armed()
+    latched(scene)
+    assert scene.ending is None
+    assert "until somebody else than operator resets it: bci reset" in scene.said[-1]
+    scene.hear("row", name="reset", data={"actor": "ada"})
+    assert scene.said[-1] == "reset by ada; arming again"
+    scene.later(REARM_AFTER_S)
+    assert scene.loop.orders == [{"do": "arm", "actor": "operator"}]
+
+
+def test_one_that_nobody_resets_has_failed(scene: Scene) -> None:
+    scene.armed()
+    latched(scene)
+    scene.clock.sleep_until(scene.clock.now_s() + 301.0)
+    assert "not reset within 300 s" in scene.supervisor._desk.serve()
+
+
+def test_one_that_is_latched_at_its_end_has_failed(scene: Scene) -> None:
+    scene.armed()
+    latched(scene)
+    scene.hear("done", why="", how="exhausted")
+    assert scene.ending == ("failed", 1)
+
+
+def test_one_that_is_not_to_wait_fails_at_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, wait_for_reset_s=0.0)
+    latched(scene)
+    assert scene.ending is None, "before arming it is the arming that is refused"
+    scene.armed()
+    latched(scene)
+    assert scene.ending == ("failed", 1)
+
+
+def test_the_stop_key_signals_the_stimulator_itself_and_ends_the_session(scene: Scene) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as device:
+        scene.supervisor._nodes._processes["stimulator"] = device  # type: ignore[assignment]
+        scene.supervisor.press_stop()
+        assert device.wait(10.0) == -signal.SIGUSR1
+    scene.supervisor._end_as_asked()
+    assert scene.ending == ("stopped", 143)
+    scene.supervisor.press_stop()  # The device has gone by now; nothing more happens.
+
+
+def test_the_stop_key_before_there_is_a_stimulator_prevents_it(scene: Scene) -> None:
+    scene.supervisor.press_stop()
+    scene.supervisor._end_as_asked()
+    assert scene.ending == ("stopped", 143)

@@ -18,18 +18,23 @@ from bci_core.bench.accuracy.cost_bands import (
     classifier_for,
 )
 from bci_core.bench.accuracy.cost_many import AreaTwin, LineLengthTwin, SpikesTwin
+from bci_core.bench.accuracy.cost_others import AssemblyTwin, SignalQualityTwin, assembly_for
 from bci_core.bench.accuracy.cost_ripple import RippleTwin
 from bci_core.bench.accuracy.cost_single import PhaseTwin, SpindleTwin
+from bci_core.bench.accuracy.cost_waves import AfterDischargeTwin, HalfWaveTwin
 from bci_core.chunk import StreamInfo
+from bci_core.detection.after_discharge import AfterDischarge, AfterDischargeSettings
 from bci_core.detection.area import Area, AreaSettings
 from bci_core.detection.band_discriminant import BandDiscriminant
 from bci_core.detection.band_discriminant_settings import BandDiscriminantSettings
 from bci_core.detection.band_power import BandPower, BandPowerSettings
 from bci_core.detection.compiled import CompiledDetector
+from bci_core.detection.half_wave import HalfWave, HalfWaveSettings
 from bci_core.detection.line_length import LineLength, LineLengthSettings
 from bci_core.detection.phase import Phase, PhaseSettings
 from bci_core.detection.ripple import Ripple
 from bci_core.detection.ripple_settings import RippleSettings
+from bci_core.detection.signal_quality import SignalQuality, SignalQualitySettings
 from bci_core.detection.slow_oscillation import (
     DRIFT_RATIO,
     SlowOscillation,
@@ -100,6 +105,9 @@ def _each(make: Callable[[str, StreamInfo], Any]) -> Callable[[StreamInfo, int],
 BAND_POWER: dict[str, Any] = {"band_hz": (8.0, 13.0), "learning_s": 1.0}
 BAND_DISCRIMINANT: dict[str, Any] = {"update_s": 0.1, "learning_s": 0.5}
 LINE_LENGTH: dict[str, Any] = {"short_s": 0.5, "learning_s": 1.0}
+# Of half-waves there are to be enough in two seconds, and an event is not to be announced.
+HALF_WAVE: dict[str, Any] = LINE_LENGTH | {"above_trend_percent": 20.0, "min_duration_s": 5.0}
+SIGNAL_QUALITY: dict[str, Any] = {"mains_hz": 50.0, "lead_off_hz": 31.2}
 RIPPLE: dict[str, Any] = {"learning_s": 1.0}
 SLOW_OSCILLATION: dict[str, Any] = {
     "band_hz": (0.5, 2.0),
@@ -150,6 +158,44 @@ CASES: tuple[Case, ...] = (
         lambda info: AreaTwin(AreaSettings(channels=info.channels, **LINE_LENGTH), info),
         lambda detectors: detectors[0].output(),
         rate_hz=1024.0,
+    ),
+    Case(
+        "half_wave",
+        lambda info, _: [
+            HalfWave(HalfWaveSettings(channels=info.channels, **HALF_WAVE), info, 0.0)
+        ],
+        lambda info: HalfWaveTwin(HalfWaveSettings(channels=info.channels, **HALF_WAVE), info),
+        lambda detectors: detectors[0].output(),
+        rate_hz=1024.0,
+    ),
+    Case(
+        "after_discharge",
+        lambda info, _: [
+            AfterDischarge(AfterDischargeSettings(channels=info.channels, **HALF_WAVE), info, 0.0)
+        ],
+        lambda info: AfterDischargeTwin(
+            AfterDischargeSettings(channels=info.channels, **HALF_WAVE), info
+        ),
+        lambda detectors: detectors[0].output(),
+        rate_hz=1024.0,
+    ),
+    Case(
+        "signal_quality",
+        lambda info, _: [
+            SignalQuality(
+                SignalQualitySettings(channels=info.channels, **SIGNAL_QUALITY), info, 0.0
+            )
+        ],
+        lambda info: SignalQualityTwin(
+            SignalQualitySettings(channels=info.channels, **SIGNAL_QUALITY), info
+        ),
+        lambda detectors: detectors[0].output(),
+    ),
+    Case(
+        "assembly",
+        lambda info, _: [assembly_for(info)],
+        AssemblyTwin,
+        lambda detectors: detectors[0].output()[1:],
     ),
     Case(
         "phase",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.bench.accuracy.cost_bands import Filter, Floats, OnePoles, butterworth
+from bci_core.bench.accuracy.cost_robust import RobustBaseline
 from bci_core.chunk import StreamInfo
 from bci_core.detection.ripple import PATIENCE_S, Ripple
 from bci_core.detection.ripple_bank import (
@@ -18,58 +19,7 @@ from bci_core.detection.ripple_bank import (
     pole_distance_hz,
 )
 from bci_core.detection.ripple_settings import RippleSettings
-from bci_core.detection.robust_baseline import (
-    _HEAD_START,
-    _LARGEST_STEP,
-    _MEANS,
-    _ONE_SIDED,
-    _PATIENCE_MEMORIES,
-    SD_PER_MAD,
-    robust_settings,
-)
-
-
-class RobustBaseline:
-    """`bci_core.detection.robust_baseline` of many values at once, value by value in time."""
-
-    def __init__(self, settings: Floats, shape: tuple[int, ...]) -> None:
-        self._gain, self._floor, self._learning, patience = settings.tolist()
-        self._memory = _PATIENCE_MEMORIES / patience
-        self._count, self._level, self._mad, self._balance = (np.zeros(shape) for _ in range(4))
-
-    @property
-    def learnt(self) -> NDArray[np.bool_]:
-        """Where there is something to compare with."""
-        return np.asarray(self._count >= self._learning)
-
-    @property
-    def level(self) -> Floats:
-        """Running medians."""
-        return np.asarray(np.maximum(self._level, self._floor))
-
-    def heights(self, values: Floats) -> Floats:
-        """In standard deviations."""
-        deviations = np.maximum(SD_PER_MAD * self._mad, self._floor)
-        return np.asarray((values - self._level) / deviations)
-
-    def follow(self, values: Floats) -> None:
-        """Take one value of each in."""
-        side = np.where(values > self._level, 1.0, -1.0)
-        self._balance += self._memory * (side - self._balance)
-        self._count += 1.0
-        distance = values - self._level
-        far = np.where(np.abs(distance) > self._mad, 1.0, -1.0)
-        step = np.maximum(self._gain, np.minimum(_HEAD_START / self._count, _LARGEST_STEP))
-        first = self._count <= _MEANS * self._learning
-        wider = (np.abs(distance) - self._mad) / self._count
-        move = np.where(first, distance / self._count, step * self._mad * side)
-        grow = np.where(first, wider, step * self._mad * far)
-        self._level += move
-        self._mad = np.maximum(self._mad + grow, self._floor)
-        anew = (np.abs(self._balance) > _ONE_SIDED) | (self._count == 1.0)
-        self._count[anew], self._balance[anew] = 1.0, 0.0
-        self._level[anew] = values[anew]
-        self._mad[anew] = np.maximum(0.5 * np.abs(values[anew]), self._floor)
+from bci_core.detection.robust_baseline import robust_settings
 
 
 class RippleTwin:

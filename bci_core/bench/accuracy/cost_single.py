@@ -5,12 +5,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bci_core.bench.accuracy.cost_bands import Filter, Floats, OneBaseline, butterworth
+from bci_core.bench.accuracy.cost_bands import Filter, Floats, butterworth
+from bci_core.bench.accuracy.cost_robust import OneRobustBaseline
 from bci_core.chunk import StreamInfo
 from bci_core.detection import phase_follow as follow
 from bci_core.detection import phase_oscillator as oscillator
 from bci_core.detection.phase import Phase, PhaseSettings
-from bci_core.detection.spindle import SpindleSettings, alignment
+from bci_core.detection.robust_baseline import robust_settings
+from bci_core.detection.spindle import PATIENCE_S, SpindleSettings, alignment
 
 N_SUMS = 7
 
@@ -20,17 +22,20 @@ class SpindleTwin:
 
     def __init__(self, settings: SpindleSettings, info: StreamInfo) -> None:
         rate_hz = info.rate_hz
-        designs = [(settings.band_hz, 2), (settings.broad_hz, 1), (settings.total_hz, 2)]
+        designs = [(settings.filter_hz, 2), (settings.broad_hz, 1), (settings.total_hz, 2)]
         sos = [butterworth(band_hz, order, rate_hz) for band_hz, order in designs]
         self._filters = [Filter(s) for s in sos]
         flat = [np.ascontiguousarray(s[:, [0, 1, 2, 4, 5]]).ravel() for s in sos]
-        self._delay = alignment(flat[0], flat[1], settings.band_hz, rate_hz)
+        self._delay = alignment(flat[0], flat[1], settings.filter_hz, rate_hz)
         self._window, self._rate_hz = max(2, round(settings.window_s * rate_hz)), rate_hz
         self._broad, self._sums = np.zeros(self._delay), np.zeros(N_SUMS)
         self._held = np.zeros((self._window, N_SUMS))
         self._last, self._seen = 0.0, 0
-        self._baseline = OneBaseline(
-            settings.baseline_s * rate_hz, settings.learning_s * rate_hz, settings.min_sd_uv
+        self._short = max(2, round(settings.envelope_s * rate_hz))
+        self._baseline = OneRobustBaseline(
+            robust_settings(
+                settings.baseline_s, settings.learning_s, PATIENCE_S, settings.min_sd_uv, rate_hz
+            )
         )
 
     def step(self, samples: NDArray[np.float32]) -> Floats:
@@ -45,21 +50,24 @@ class SpindleTwin:
         sums = self._sums + np.cumsum(new - self._held[: len(s)], axis=0)
         self._sums = sums[-1]
         self._held = np.concatenate([self._held[len(s) :], new])
+        squares = self._held[:, 0]
 
         n = self._window
         ss, tt, bb, sb, s1, b1, dd = sums.T
-        rms = np.sqrt(np.maximum(ss, 0.0) / n)
+        envelope = [
+            math.sqrt(squares[n - k - self._short : n - k].mean()) for k in range(len(s))[::-1]
+        ]
         spread = (ss - s1 * s1 / n) * (bb - b1 * b1 / n)
         relative = ss / np.maximum(tt, 1e-12)
         match = (sb - s1 * b1 / n) / np.sqrt(np.maximum(spread, 1e-12))
         turn = np.minimum(np.sqrt(dd / np.maximum(ss, 1e-12)) / 2.0, 1.0)
         frequency_hz = np.arcsin(turn) * self._rate_hz / math.pi
-        height = 0.0
-        for i in range(len(s)):
+        for value in envelope:
             self._seen += 1
+            height = self._baseline.height(value)
             if self._seen >= n:
-                height = float(self._baseline.step(rms[i : i + 1])[0])
-        return np.array([[rms[-1], height, relative[-1], match[-1], frequency_hz[-1]]])
+                self._baseline.follow(value)
+        return np.array([[envelope[-1], height, relative[-1], match[-1], frequency_hz[-1]]])
 
 
 class PhaseTwin:

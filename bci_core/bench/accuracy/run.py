@@ -17,6 +17,7 @@ MEASUREMENTS = (
     "spindle",
     "seizure",
     "assembly",
+    "classifier",
     "cost",
     "chunking",
 )

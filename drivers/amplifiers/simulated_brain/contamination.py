@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded, uniform
 from drivers.amplifiers.simulated_brain.tracks import (
     BLINK,
@@ -20,7 +21,6 @@ from drivers.amplifiers.simulated_brain.tracks import (
     REM,
     WAKE,
     Layer,
-    note,
 )
 from drivers.amplifiers.simulated_brain.truth import Event
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded, uniform
 from drivers.amplifiers.simulated_brain.ripples import RIGHT_PATTERN
 from drivers.amplifiers.simulated_brain.tracks import (
@@ -34,7 +35,6 @@ from drivers.amplifiers.simulated_brain.tracks import (
     REM,
     WAKE,
     Layer,
-    note,
 )
 from drivers.amplifiers.simulated_brain.truth import Event
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded, uniform
 from drivers.amplifiers.simulated_brain.species import RESPONSES, Brain, Response
 from drivers.amplifiers.simulated_brain.tracks import (
@@ -33,7 +34,6 @@ from drivers.amplifiers.simulated_brain.tracks import (
     UP,
     WAKE,
     Layer,
-    note,
 )
 from drivers.amplifiers.simulated_brain.truth import Event
 

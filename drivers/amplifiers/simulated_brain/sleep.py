@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded, uniform
 from drivers.amplifiers.simulated_brain.species import Brain
 from drivers.amplifiers.simulated_brain.tracks import (
@@ -24,7 +25,6 @@ from drivers.amplifiers.simulated_brain.tracks import (
     SPINDLE,
     UP,
     Layer,
-    note,
 )
 from drivers.amplifiers.simulated_brain.truth import Event
 

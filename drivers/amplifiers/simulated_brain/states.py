@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import seeded, uniform
 from drivers.amplifiers.simulated_brain.species import STATES, State
-from drivers.amplifiers.simulated_brain.tracks import LAYER, NREM, REM, WAKE, Layer, note
+from drivers.amplifiers.simulated_brain.tracks import LAYER, NREM, REM, WAKE, Layer
 from drivers.amplifiers.simulated_brain.truth import Event
 
 TRANSITIONS: Final = (0.0, 1.0, 0.0, 0.4, 0.0, 0.6, 0.5, 0.5, 0.0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.jit import compiled
+from drivers.amplifiers.simulated_brain.notes import note
 from drivers.amplifiers.simulated_brain.random_numbers import normal, seeded
 from drivers.amplifiers.simulated_brain.species import Brain
 from drivers.amplifiers.simulated_brain.tracks import (
@@ -22,7 +23,6 @@ from drivers.amplifiers.simulated_brain.tracks import (
     THETA_PHASE,
     WAKE,
     Layer,
-    note,
 )
 from drivers.amplifiers.simulated_brain.truth import Event
 

@@ -52,7 +52,7 @@ class TruthLog:
     Attributes
     ----------
     buffer : ndarray, (LOG_ROWS, 7)
-        Handed to the layers; see `tracks.note`.
+        Handed to the layers; see `notes.note`.
     """
 
     def __init__(self, rate_hz: float) -> None:

@@ -13,6 +13,7 @@ import pyxdf
 
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.session import simulate
 from bci_core.session.simulate import simulate_session
 from drivers.amplifiers.simulated_brain.brain import SimulatedBrain
@@ -42,10 +43,10 @@ class Ran:
         return self.numbers("ripple", "offset_s") - self.numbers("ripple", "onset_s")
 
 
-def ran(preset: str, out: Path, seconds: float, sham_fraction: float) -> Ran:
+def ran(preset: str, out: Path, seconds: float, sham: bool = False) -> Ran:
     rig = load_rig(preset)
-    policy = rig.policy.model_copy(update={"sham_fraction": sham_fraction})
-    rig = replace(rig, policy=policy)
+    if sham:
+        rig = replace(rig, arms=ArmsSettings(sham=ShamArm()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, "finish", lambda _folder, _progress: {})
         folder, _ = simulate_session(rig, "test", out, Silent(), seconds)
@@ -57,8 +58,8 @@ def ran(preset: str, out: Path, seconds: float, sham_fraction: float) -> Ran:
 def arms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Ran]:
     """The same brain, stimulated and with sham."""
     out = tmp_path_factory.mktemp("sessions")
-    active = ran("brain-ripple-disruption", out, SECONDS, 0.0)
-    return active, ran("brain-ripple-disruption", out, SECONDS, 1.0)
+    active = ran("brain-ripple-disruption", out, SECONDS)
+    return active, ran("brain-ripple-disruption", out, SECONDS, sham=True)
 
 
 def difference_ms(first_s: np.ndarray, second_s: np.ndarray) -> tuple[float, float, float]:
@@ -113,7 +114,7 @@ def test_the_truth_is_a_stream_of_the_recording_too(arms: tuple[Ran, Ran]) -> No
 
 
 def test_pulses_meet_theta_at_its_trough_and_move_it(tmp_path: Path) -> None:
-    active = ran("brain-theta", tmp_path, 20.0, 0.0)
+    active = ran("brain-theta", tmp_path, 20.0)
     phases = np.exp(1j * active.numbers("phase_reset", "phase_rad"))
     assert len(phases) > 100
     assert abs(phases.mean()) > 0.8

@@ -1,0 +1,1 @@
+"""Who may decide what: people, their keys, and what they have signed."""
