@@ -4,7 +4,6 @@ from typing import Any
 
 from bci_core import registry
 from bci_core.config.rig import Rig
-from bci_core.contracts import Amplifier
 from bci_core.control.emissions import emissions_of
 from bci_core.session.truth import tells_truth
 
@@ -27,8 +26,8 @@ class Reacting:
         Of the streams it publishes.
     """
 
-    def __init__(self, amplifier: Amplifier, rig: Rig, session_id: str) -> None:
-        self._amplifier: Any = amplifier
+    def __init__(self, amplifier: Any, rig: Rig, session_id: str) -> None:
+        self._amplifier = amplifier
         self._current: Any = None
         self._truth: Any = None
         self.source_ids: list[str] = []
