@@ -115,7 +115,7 @@ def test_states_follow_a_schedule_or_each_other(advanced):
     _, truth, _ = advanced(100.0, schedule=(("rem", 20.0), ("wake", 30.0)), rate_hz=100.0)
     np.testing.assert_allclose(truth.of(Event.STATE, "onset_s"), [0, 20, 50, 70], atol=0.02)
     assert truth.of(Event.STATE, "content").tolist() == [2, 0, 2, 0]
-    _, truth, _ = advanced(8000.0, rate_hz=100.0, n_channels=1)
+    _, truth, _ = advanced(6000.0, rate_hz=100.0, n_channels=1)
     states = truth.of(Event.STATE, "content")
     assert states[0] == 0
     assert set(states) == {0, 1, 2}
