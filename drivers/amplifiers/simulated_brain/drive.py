@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bci_core.errors import DeviceError
 from bci_core.events import Emission
 from drivers.amplifiers.simulated_brain import tracks as t
 
@@ -116,8 +117,19 @@ class Drive:
                 self._pulse(row, onset, (offset - onset) / self._rate_hz, site, -amplitude)
 
     def phases(self) -> tuple[NDArray[np.float64], int]:
-        """Phases of current of the last block filled, for the front end, and how many."""
-        n = min(len(self._on), MAX_PHASES)
+        """Phases of current of the last block filled, for the front end, and how many.
+
+        Raises
+        ------
+        DeviceError
+            There are more than `MAX_PHASES`.
+        """
+        n = len(self._on)
+        if n > MAX_PHASES:
+            raise DeviceError(
+                f"{n} phases of current fall into one block of the simulated brain, limit "
+                f"{MAX_PHASES}; set a shorter block_s, or read it more often"
+            )
         for k in range(n):
             self._phases[k] = self._on[k][:4]
         return self._phases, n

@@ -142,3 +142,14 @@ def test_an_odd_electrode_must_exist() -> None:
     brain = SimulatedBrain(settings(odd_impedances_kohm={"nowhere": 5.0}), VirtualClock())
     with pytest.raises(ConfigError, match="'nowhere' is no channel"):
         brain.open()
+
+
+def test_more_current_than_it_can_feel_is_an_error() -> None:
+    clock = VirtualClock(START_S)
+    brain = SimulatedBrain(settings(), clock)
+    brain.open()
+    brain.read(0.1)
+    brain.feel(pulses([START_S + 0.01] * 300))
+    clock.sleep_until(START_S + 0.1)
+    with pytest.raises(DeviceError, match="600 phases of current fall into one block"):
+        brain.read(0.1)
