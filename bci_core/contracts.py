@@ -46,6 +46,11 @@ class Amplifier(Protocol):
 
     One that answers to stimulation, as a simulated brain does, also has ``feel(emissions)``:
     it is handed what has left the stimulator, and what it gives from then on shows it.
+
+    A simulated one that knows what really happens in its signal may have ``truth()``: the
+    events that are over since the last call, one a row of numbers, as ``truth_labels`` and
+    ``truth_units`` say. The first label is ``event``, a code that ``truth_events`` names, and
+    one is ``onset_s``. They are recorded as stream ``NAME-truth`` and as ``truth.csv``.
     """
 
     Settings: ClassVar[type[BaseModel]]

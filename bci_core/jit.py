@@ -102,6 +102,7 @@ def cache_folder() -> Path:
     """
     sources = sorted([*_ROOT.glob("*.py"), *(_ROOT / "detection").glob("*.py")])
     sources += sorted((_ROOT.parent / "streams").glob("*.py"))
+    sources += sorted((_ROOT.parent / "drivers" / "amplifiers" / "simulated_brain").glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     return _ROOT / "__pycache__" / f"kernels-{digest[:16]}"
 

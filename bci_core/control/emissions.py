@@ -23,3 +23,12 @@ def rows_of(emissions: Sequence[Emission]) -> NDArray[np.float64]:
     return np.array(
         [(e.channel, e.amplitude, e.onset_s, e.offset_s) for e in emissions], dtype=np.float64
     ).reshape(-1, len(LABELS))
+
+
+def emissions_of(rows: NDArray[np.float64], units: Sequence[str]) -> list[Emission]:
+    """The other way round, for whoever receives the stream and its units."""
+    unit = "uA" if units[LABELS.index("amplitude")] == "microamperes" else "dB SPL"
+    return [
+        Emission(onset_s, offset_s, int(channel), amplitude, unit)
+        for channel, amplitude, onset_s, offset_s in rows.tolist()
+    ]

@@ -10,6 +10,7 @@ from bci_core.control.plain import plain
 from bci_core.errors import BciError, DeviceError
 from bci_core.session import build
 from bci_core.session.channel import Channel
+from bci_core.session.reacting import Reacting
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
 
 READ_S = 0.05
@@ -34,7 +35,8 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
         # The stream can be found, by a recorder that looks for a second, while a board opens.
         described = amplifier.describe()
         outlet = make_outlet(replace(described, name=rig.name, source_id=source_id))
-        channel.send({"event": "ready", "source_id": source_id})
+        reacting = Reacting(amplifier, rig, session_id)
+        channel.send({"event": "ready", "source_id": source_id, "source_ids": reacting.source_ids})
         _require_same(described, amplifier.open())
         channel.send({"event": "streaming", "scheduling": scheduling})
         freeze_garbage()
@@ -43,6 +45,7 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
             chunk = amplifier.read(READ_S)
             if chunk is not None:
                 outlet.push(chunk)
+            reacting.step()
             if any(order["do"] == "stop" for order in channel.receive()):
                 break
             if clock.now_s() >= due_s:

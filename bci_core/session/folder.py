@@ -117,6 +117,11 @@ class SessionFolder:
         return self.path / "session.xdf"
 
     @property
+    def truth(self) -> Path:
+        """What a simulated amplifier knows to have happened; there for those that do."""
+        return self.path / "truth.csv"
+
+    @property
     def ledger(self) -> Path:
         return self.path / "ledger.jsonl"
 

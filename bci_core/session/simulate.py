@@ -35,6 +35,7 @@ from bci_core.session.live_loop import (
 )
 from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
+from bci_core.session.truth import TruthRecord, tells_truth, truth_stream
 
 if TYPE_CHECKING:
     from bci_core.record.keepers import Keeper
@@ -128,7 +129,11 @@ class _Simulation:
         self._status_due_s = -inf
         self._feel = getattr(self._amplifier, "feel", None)
         self._read_s = FEELING_READ_S if self._feel else READ_S
-        self._xdf = XdfWriter(folder.xdf, self._streams())
+        streams = self._streams()
+        self._xdf = XdfWriter(folder.xdf, streams)
+        self._truth: TruthRecord | None = None
+        if tells_truth(amplifier, rig):
+            self._truth = TruthRecord(folder.truth, amplifier, self._rows_of(len(streams) - 1))
         self._journal = Journal(
             self._emit,
             lambda text, when_s: self._xdf.marker(EVENTS, when_s, text),
@@ -171,7 +176,11 @@ class _Simulation:
             rows("mask", *zip(*MASK, strict=True)),
             rows("current", LABELS, units_of(self._link.stimulator.capabilities)),
         ]
-        return [*streams, rows("detector", *output_channels(outputs))] if outputs else streams
+        if outputs:
+            streams.append(rows("detector", *output_channels(outputs)))
+        if tells_truth(self._amplifier, self._rig):
+            streams.append(truth_stream(name, self._amplifier))
+        return streams
 
     def _rows_of(self, stream: int) -> Row:
         return lambda row, when_s: self._xdf.numbers(stream, np.array([when_s]), row[None])
@@ -191,6 +200,8 @@ class _Simulation:
             self._link.disarm("session_end")
             self._listen()
             self._journal.give_up("the simulation has ended")
+            if self._truth:
+                self._truth.close()
         self._tell_transitions()
         self._emit("samples", asdict(self._sensing.counts()))
         told = {
@@ -210,6 +221,8 @@ class _Simulation:
             if self._clock.now_s() - shown_s >= SHOW_EVERY_S:
                 shown_s = self._clock.now_s()
                 self._progress.show(self._state(shown_s - begun_s, duration_s))
+                if self._truth:
+                    self._truth.take()
 
     def _step(self) -> None:
         chunk = self._amplifier.read(self._read_s)

@@ -137,6 +137,7 @@ class Supervisor:
             self._folder.xdf,
             [
                 source_id,
+                *self._nodes.told("amplifier", "ready").get("source_ids", []),
                 *self._wait("loop")["source_ids"],
                 *self._wait("stimulator")["source_ids"],
             ],

@@ -1,0 +1,1 @@
+"""A simulated brain that answers to stimulation: ``docs/simulated-brain.md``."""
