@@ -8,16 +8,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bci_core.cli.bench_output import BareJson, Json, console_for, judge, table, write
+from bci_core.cli.bench_output import (
+    WIDE,
+    BareJson,
+    Json,
+    console_for,
+    judge,
+    plain_text,
+    table,
+    write,
+)
 from bci_core.cli.options import Source
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
     from bci_core.bench.accuracy.figure import Figure
     from bci_core.bench.latency import LatencyResult
-
-WIDE = 160
-"""Columns of a table that goes to a file or a pipe, which have no width of their own."""
 
 
 app = typer.Typer(help="Measure this machine and this build.", no_args_is_help=True)
@@ -147,7 +153,7 @@ def accuracy(
             "name their folder with --recordings"
         )
     for line in result.left_out:
-        console.print(_plain(line))
+        console.print(plain_text(line))
     for name, error in result.failed.items():
         console.print(f"[red]failed[/]: {name}:", end=" ")
         console.print(error, markup=False)
@@ -167,16 +173,16 @@ def _show_accuracy(console: Console, figures: "Sequence[Figure]") -> None:
     for figure in figures:
         if figure.detector != detector:
             detector, on = figure.detector, ""
-            table.add_row(f"[bold]{_plain(detector)}[/]")
+            table.add_row(f"[bold]{plain_text(detector)}[/]")
         sign = "≥" if figure.at_least else "≤"
         table.add_row(
-            "" if figure.on == on else f"  {_plain(figure.on)}",
-            _plain(figure.what),
+            "" if figure.on == on else f"  {plain_text(figure.on)}",
+            plain_text(figure.what),
             _amount(figure.value, figure.unit),
             "" if figure.asked is None else f"{sign} {_amount(figure.asked, figure.unit)}",
             marks[figure.reached],
             ", ".join(f"{name} {count}" for name, count in figure.counts.items()),
-            _plain(_beside(figure)),
+            plain_text(_beside(figure)),
         )
         on = figure.on
     console.print(table)
@@ -190,10 +196,6 @@ def _beside(figure: "Figure") -> str:
 
 def _amount(value: float, unit: str) -> str:
     return f"{value:.3g} {unit}".rstrip()
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def _show_latency(console: Console, result: "LatencyResult") -> None:

@@ -10,6 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
+WIDE = 160
+"""Columns of a table that goes to a file or a pipe, which have no width of their own."""
+
 
 class BareJson(TyperCommand):
     """A command whose ``--json`` may stand alone, and then means standard output."""
@@ -73,3 +76,8 @@ def write(result: Mapping[str, Any] | Sequence[Any], to: Path | None) -> None:
 
 def _is_stdout(to: Path | None) -> bool:
     return to is not None and str(to) == "-"
+
+
+def plain_text(text: str) -> str:
+    """Text that is shown as it is, brackets included."""
+    return text.replace("[", r"\[")

@@ -58,7 +58,9 @@ def check(source: Source, as_json: Json = False) -> None:
     rig = load_rig(source)
     privacy.confine(rig.lsl)
     info = build.check(rig, source, LslClock())
-    uses = worst_case(build.protocol(rig).programs(), SafetyEnvelope.from_settings(rig.safety))
+    envelope = SafetyEnvelope.from_settings(rig.safety)
+    able = build.stimulator(rig).capabilities
+    uses = worst_case(build.protocol(rig).programs(), envelope, able)
     if as_json:
         told = {
             "rig": rig.name,

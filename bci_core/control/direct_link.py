@@ -56,7 +56,7 @@ class DirectLink:
     def reset(self) -> None:
         self.stimulator.reset(self.clock.now_s())
 
-    def poll_status(self) -> DeviceStatus | None:
+    def poll_status(self) -> DeviceStatus:
         return self.stimulator.status(self.clock.now_s())
 
     def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]:

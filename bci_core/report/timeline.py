@@ -26,6 +26,7 @@ _ELSEWHERE = frozenset(
         "blank",
         "decision",
         "delivery",
+        "dose",
         "limit.worst_case",
         "loop.ready",
         "memory",

@@ -48,3 +48,32 @@ def net_charge_fraction(first_uc: float, second_uc: float) -> float:
 def mean_dc_na(net_charge_uc: float, rate_hz: float) -> float:
     """Mean direct current during a train: net charge of a pulse times pulse rate, in nA."""
     return abs(net_charge_uc) * rate_hz * 1e3
+
+
+def output_v(
+    current_ua: float, charge_uc: float, resistance_kohm: float, double_layer_uf: float
+) -> float:
+    """Voltage at the end of a phase, V = I R + Q / C, in V.
+
+    The access resistance in series with the double layer (J. E. B. Randles, "Kinetics of
+    rapid electrode reactions", Discuss. Faraday Soc. 1:11-19, 1947), without the resistance
+    of the reactions at the electrode, which only takes voltage away.
+    """
+    return current_ua * resistance_kohm * 1e-3 + charge_uc / double_layer_uf
+
+
+def residual_mv(net_charge_uc: float, double_layer_uf: float) -> float:
+    """Voltage that the net charge of one pulse leaves on the double layer, in mV."""
+    return abs(net_charge_uc) / double_layer_uf * 1e3
+
+
+def sound_dose(level_db_spl: float, duration_s: float) -> float:
+    """Share of a day's dose of sound: 85 dB for 8 h is one, 3 dB more is twice as much.
+
+    References
+    ----------
+    NIOSH, "Criteria for a recommended standard: occupational noise exposure",
+    publication 98-126, 1998; recalled. Its levels are A-weighted, those here are not.
+    """
+    hours: float = duration_s / 3600.0
+    return hours / 8.0 * float(2.0 ** ((level_db_spl - 85.0) / 3.0))

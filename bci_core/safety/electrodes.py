@@ -1,12 +1,21 @@
-"""Electrode classes, and the limits each starts from.
+"""Electrode classes: which rules each has, its areas, and its electrical model.
 
-A default is a number with its source. "Recalled" marks one that was not read
-in the source it is ascribed to: a default to be checked and overridden, never
-a standard. "Policy" marks a choice of this project, for want of any standard.
+The limits that a class starts from are in `bci_core.safety.defaults`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from bci_core.safety.limits import KINDS, SOUND_KINDS
+
+AREA_KEYS = ("charge_density_uc_cm2", "shannon_k")
+"""Limits of the charge of one phase that depend on the area of the electrode."""
+
+_ELECTRICAL = {
+    *("amplitude_ua", "total_current_ua", "charge_per_phase_uc", "net_charge_fraction", "dc_na"),
+    *("net_charge_per_hour_uc", "ramp_ua_s", "pulse_rate_hz", "duty"),
+    *("charge_per_hour_uc", "charge_per_day_uc", *AREA_KEYS),
+}
 
 
 class ElectrodeClass(StrEnum):
@@ -16,6 +25,10 @@ class ElectrodeClass(StrEnum):
     DEPTH = "depth"
     ECOG = "ecog"
     MICROELECTRODE = "microelectrode"
+    TRANSCRANIAL = "transcranial"
+    """On the scalp."""
+    SOUND = "sound"
+    """No electrode: clicks at the ear."""
 
 
 SMALLEST_SURFACE_CM2 = 0.002
@@ -24,16 +37,8 @@ LARGEST_SURFACE_CM2 = 0.5
 density and charge per phase as cofactors in neural injury", IEEE Trans. Biomed. Eng.
 37:996-1001, 1990). Anything smaller is a microelectrode here."""
 
-DC_NA_PER_CM2 = 75_000.0
-"""0.75 uA/mm2, ascribed to ISO 14708-3; recalled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Default:
-    """A limit to start from, and where it comes from."""
-
-    value: float
-    source: str
+LARGEST_SCALP_CM2 = 100.0
+"""Electrodes on the scalp begin where those of the surface end; policy."""
 
 
 def has_area_rules(electrode_class: ElectrodeClass) -> bool:
@@ -42,90 +47,115 @@ def has_area_rules(electrode_class: ElectrodeClass) -> bool:
     "Microelectrodes in particular do not follow the charge per phase and charge density
     co-dependence" (Cogan, Ludwig, Welle, Takmakov, "Tissue damage thresholds during
     therapeutic electrical stimulation", J. Neural Eng. 13:021001, 2016). There the charge
-    per phase decides alone.
+    per phase decides alone. The rules say nothing of electrodes that touch no neural tissue.
     """
-    return electrode_class is not ElectrodeClass.MICROELECTRODE
+    return electrode_class in (ElectrodeClass.MACRO, ElectrodeClass.DEPTH, ElectrodeClass.ECOG)
 
 
-def class_defaults(electrode_class: ElectrodeClass, area_cm2: float) -> dict[str, Default]:
-    """Every limit that applies to a class, by its key in `limits.KINDS`."""
-    dc = Default(DC_NA_PER_CM2 * area_cm2, "0.75 uA/mm2, ISO 14708-3, recalled")
-    return {**_COMMON, "dc_na": dc, **_OF_CLASS[electrode_class]}
+def is_electrical(electrode_class: ElectrodeClass) -> bool:
+    """Whether current flows, so that the rules on current apply."""
+    return electrode_class is not ElectrodeClass.SOUND
 
 
-_POLICY = "policy"
-_SHANNON = Default(1.5, "Shannon 1992, with the k of Elemem; damage from about 1.85")
-_RNS_DENSITY = Default(25.0, "NeuroPace RNS: programming above it is not allowed")
-_RNS_RATE = Default(333.0, "NeuroPace RNS: highest rate")
-_CERESTIM_PULSES = Default(255, "Blackrock CereStim: most pulses of a waveform")
+def class_keys(electrode_class: ElectrodeClass) -> tuple[str, ...]:
+    """The limits that apply to a class, by their keys in `limits.ALL_KINDS`."""
+    if not is_electrical(electrode_class):
+        return (*(key for key in KINDS if key not in _ELECTRICAL), *SOUND_KINDS)
+    if has_area_rules(electrode_class):
+        return tuple(KINDS)
+    return tuple(key for key in KINDS if key not in AREA_KEYS)
 
-_COMMON = {
-    "net_charge_fraction": Default(0.01, _POLICY),
-    "duty": Default(0.5, _POLICY),
-    "lockout_s": Default(0.5, "Elemem: pause from the end of a stimulus"),
-    "trains_per_s": Default(2.0, "Trodes: mean over the last 8 intervals"),
-    "trains_per_hour": Default(7200, "policy: 2 a second for an hour"),
-    "ahead_s": Default(5.0, "policy: a trigger falls due within one default lease"),
+
+def area_problem(electrode_class: ElectrodeClass, area_cm2: float | None) -> str:
+    """Why an area is not plausible for the class, or ""."""
+    if not is_electrical(electrode_class):
+        return "" if area_cm2 is None else "sound has no electrode; leave the area out"
+    if area_cm2 is None:
+        return f"the area of one electrode, in cm2, is needed for class {electrode_class}"
+    asked = f"electrode_area is {area_cm2:g} cm2, limit"
+    if electrode_class is ElectrodeClass.MICROELECTRODE:
+        if area_cm2 < SMALLEST_SURFACE_CM2:
+            return ""
+        return (
+            f"{asked}: below {SMALLEST_SURFACE_CM2:g} cm2 for class {electrode_class}; was it "
+            "meant in um2 (divide by 1e8)?"
+        )
+    low, high = SMALLEST_SURFACE_CM2, LARGEST_SURFACE_CM2
+    if electrode_class is ElectrodeClass.TRANSCRANIAL:
+        low, high = LARGEST_SURFACE_CM2, LARGEST_SCALP_CM2
+    if low <= area_cm2 <= high:
+        return ""
+    return (
+        f"{asked} {low:g} to {high:g} cm2 for class {electrode_class}; was it meant in mm2 "
+        "(divide by 100), or is it a microelectrode?"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ElectrodeModel:
+    """What decides the voltage that a current needs.
+
+    Attributes
+    ----------
+    access_resistance_kohm : float
+        Of the tissue around the electrode, with its lead.
+    double_layer_uf : float or None
+        Capacitance of the electrode's surface; None on the scalp, where the skin conducts.
+    """
+
+    access_resistance_kohm: float
+    double_layer_uf: float | None
+
+
+DOUBLE_LAYER_UF_PER_CM2 = 50.0
+"""3 uF on the 0.06 cm2 of a DBS contact; recalled."""
+
+_RESISTANCE_KOHM = {
+    ElectrodeClass.MACRO: 1.0,
+    ElectrodeClass.DEPTH: 1.0,
+    ElectrodeClass.ECOG: 1.0,
+    ElectrodeClass.MICROELECTRODE: 40.0,
+    ElectrodeClass.TRANSCRANIAL: 10.0,
 }
+"""Of a typical DBS contact and a typical Utah electrode, recalled; on the scalp the most that
+Starstim accepts, recalled. The rig's own is better, and an impedance that was measured best."""
 
-_OF_CLASS = {
-    ElectrodeClass.MACRO: {
-        "amplitude_ua": Default(12_700.0, "Boston Scientific Vercise: interlock per contact"),
-        "total_current_ua": Default(20_000.0, "Boston Scientific Vercise: total"),
-        # Holds whatever area the rig claims, so a mistyped area cannot raise it.
-        "charge_per_phase_uc": Default(1.8, "30 uC/cm2 on the 0.06 cm2 of a DBS contact"),
-        "charge_density_uc_cm2": Default(30.0, "Boston Scientific Vercise: warns above it"),
-        "shannon_k": _SHANNON,
-        "pulse_rate_hz": Default(255.0, "Boston Scientific Vercise: highest rate"),
-        "pulses_per_train": Default(1275, "policy: 255 Hz for 5 s"),
-        "train_s": Default(5.0, "NeuroPace RNS: longest burst, recalled"),
-        "charge_per_hour_uc": Default(42_120.0, "policy: half of continuous 3 mA, 60 us, 130 Hz"),
-        "on_time_per_hour_s": Default(1800.0, "policy: half the time, as adaptive DBS"),
-    },
-    ElectrodeClass.DEPTH: {
-        # In the pig brain safe currents were up to 24 times below those on the bench
-        # (PMC8216108); these numbers hold no margin for that.
-        "amplitude_ua": Default(3500.0, "Elemem: most for macro contacts"),
-        "total_current_ua": Default(7000.0, "policy: two contacts at 3.5 mA"),
-        "charge_per_phase_uc": Default(1.05, "Elemem: 3.5 mA for 300 us"),
-        "charge_density_uc_cm2": _RNS_DENSITY,
-        "shannon_k": _SHANNON,
-        "pulse_rate_hz": _RNS_RATE,
-        "pulses_per_train": _CERESTIM_PULSES,
-        "train_s": Default(3.0, "Elemem: longest theta-burst stimulus"),
-        "charge_per_hour_uc": Default(
-            2700.0, "policy: 180 trains of 0.5 mA, 300 us, 200 Hz, 0.5 s"
-        ),
-        "on_time_per_hour_s": Default(90.0, "policy: 180 trains of 0.5 s"),
-    },
-    ElectrodeClass.ECOG: {
-        "amplitude_ua": Default(12_000.0, "NeuroPace RNS: highest current"),
-        "total_current_ua": Default(12_000.0, "NeuroPace RNS: highest current"),
-        "charge_per_phase_uc": Default(2.0, "25 uC/cm2 on the 0.08 cm2 of an RNS contact"),
-        "charge_density_uc_cm2": _RNS_DENSITY,
-        "shannon_k": _SHANNON,
-        "pulse_rate_hz": _RNS_RATE,
-        "pulses_per_train": _CERESTIM_PULSES,
-        "train_s": Default(5.0, "NeuroPace RNS: longest burst, recalled"),
-        "charge_per_hour_uc": Default(
-            1600.0, "policy: 1000 RNS bursts a day of 20 pulses of 1.92 uC"
-        ),
-        "on_time_per_hour_s": Default(8.4, "policy: 1000 RNS bursts a day of 200 ms"),
-    },
-    ElectrodeClass.MICROELECTRODE: {
-        "amplitude_ua": Default(100.0, "Blackrock CereStim: stock administrative maximum"),
-        "total_current_ua": Default(1600.0, "policy: 16 current sources at 100 uA"),
-        # Continuous 50 Hz, 8 h a day for 30 days: no neurons were lost at 2 nC, some at 4 nC
-        # (McCreery, Pikov, Troyk, J. Neural Eng. 7:036005, 2010). So 4 nC is no safe dose
-        # by itself; the hourly charge keeps it far from that regimen.
-        "charge_per_phase_uc": Default(0.004, "4 nC, McCreery; the rule is recalled"),
-        "pulse_rate_hz": Default(300.0, "human intracortical microstimulation, recalled"),
-        "pulses_per_train": _CERESTIM_PULSES,
-        "train_s": Default(1.0, _POLICY),
-        "lockout_s": Default(0.2, "Trodes: least interval between stimuli"),
-        "charge_per_hour_uc": Default(
-            36.0, "policy: a tenth of 2 nC at 50 Hz (McCreery, Pikov, Troyk 2010)"
-        ),
-        "on_time_per_hour_s": Default(360.0, "policy: a tenth of the time"),
-    },
+_MICRO_DOUBLE_LAYER_UF = 0.02
+"""Of a Utah electrode; recalled."""
+
+IMPEDANCE_KOHM = {
+    ElectrodeClass.MACRO: (0.05, 3.5),
+    ElectrodeClass.DEPTH: (0.05, 3.5),
+    ElectrodeClass.ECOG: (0.25, 3.5),
+    ElectrodeClass.MICROELECTRODE: (5.0, 1000.0),
+    ElectrodeClass.TRANSCRANIAL: (0.1, 20.0),
 }
+"""Below is a short circuit, above an open one. Macro: below 50 Ohm and above 2 to 3.5 kOhm in
+DBS; ECoG: NeuroPace RNS, 250 to 3500 Ohm; microelectrodes: recalled; depth and scalp: policy."""
+
+
+def electrode_model(
+    electrode_class: ElectrodeClass,
+    area_cm2: float,
+    access_resistance_kohm: float | None = None,
+    double_layer_uf: float | None = None,
+) -> ElectrodeModel:
+    """The electrode as stated, and as typical of its class where it is not."""
+    resistance_kohm = access_resistance_kohm or _RESISTANCE_KOHM[electrode_class]
+    if electrode_class is ElectrodeClass.TRANSCRANIAL:
+        return ElectrodeModel(resistance_kohm, None)
+    typical_uf = DOUBLE_LAYER_UF_PER_CM2 * area_cm2
+    if electrode_class is ElectrodeClass.MICROELECTRODE:
+        typical_uf = _MICRO_DOUBLE_LAYER_UF
+    return ElectrodeModel(resistance_kohm, double_layer_uf or typical_uf)
+
+
+def impedance_problem(electrode_class: ElectrodeClass, magnitude_kohm: float) -> str:
+    """Why an impedance is not that of a working electrode of the class, or ""."""
+    low, high = IMPEDANCE_KOHM[electrode_class]
+    if low <= magnitude_kohm <= high:
+        return ""
+    return (
+        f"impedance: {magnitude_kohm:g} kOhm, limit {low:g} to {high:g} kOhm for class "
+        f"{electrode_class}: a short or an open circuit"
+    )

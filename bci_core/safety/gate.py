@@ -2,23 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
 
-from bci_core.contracts import StimulatorLink
-from bci_core.errors import BciError
-from bci_core.events import Delivery, Outcome, Refusal, Trigger
+from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
+from bci_core.errors import BciError, SafetyError
+from bci_core.events import Delivery, DeviceStatus, Impedance, Outcome, Refusal, Trigger
+from bci_core.safety.after_discharge import AfterDischargeLock
 from bci_core.safety.arming import Arming
-from bci_core.safety.check import check_programs, label, program_limits
+from bci_core.safety.check import ProgramCheck, check_programs
+from bci_core.safety.comparison import Asked, asked_of, difference, outlasted
+from bci_core.safety.device_watch import DeviceWatch
+from bci_core.safety.electrodes import impedance_problem
 from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.safety.history import TrainHistory
+from bci_core.safety.history import Dose, TrainHistory
 from bci_core.safety.limits import at_most
+from bci_core.safety.shape import label
+from bci_core.safety.unchanged import Unchanged
 from bci_core.stimulus import StimProgram
 
 REPORT_WITHIN_S = 1.0
 """A device that has not reported a trigger this long after its last possible end is faulty."""
-
-LATE_S = 0.001
-"""An onset this long after its deadline may still be the steps of the device's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,10 @@ class Sent:
 class SafetyGate:
     """Lets a trigger through, or refuses it; changes none.
 
-    Whether it does follows from the triggers, the times handed in and the arming state
-    alone, so a recorded session meets the same answers again. What the device reports
-    can only latch the arming.
+    Whether it does follows from the triggers, the times handed in, the arming state and what
+    the device reported before, so a recorded session meets the same answers again.
+
+    Life: made → `connect`, once the programs are loaded → `deliver` and `note`, again and again.
 
     Parameters
     ----------
@@ -50,6 +53,13 @@ class SafetyGate:
         Those loaded on the device.
     link : StimulatorLink
     arming : Arming
+    earlier : sequence of Dose
+        What earlier sessions have used of the budgets, oldest first.
+
+    Attributes
+    ----------
+    after_discharge : AfterDischargeLock
+        Is told when a guard has stopped stimulation.
 
     Raises
     ------
@@ -63,17 +73,69 @@ class SafetyGate:
         programs: Sequence[StimProgram],
         link: StimulatorLink,
         arming: Arming,
+        earlier: Sequence[Dose] = (),
     ) -> None:
         check_programs(programs, envelope)
         self._programs = tuple(programs)
+        self._unchanged = [Unchanged(program) for program in programs]
         self._index = {program.program_id: i for i, program in enumerate(programs)}
         self._labels = [label(program) for program in programs]
-        self._history = TrainHistory(envelope, programs)
-        self._use(envelope)
+        self._durations_s = [program.duration_s for program in programs]
+        self._electrodes = [program.every_electrode for program in programs]
+        self._earlier = tuple(earlier)
+        self._history = TrainHistory(envelope, programs, earlier)
         self._link = link
         self._arming = arming
+        self._asked: list[Asked] = []
+        self._watch = DeviceWatch()
         self._last_seq = 0
-        self._unreported: dict[int, Trigger] = {}
+        self._unreported: dict[int, tuple[Trigger, float]] = {}
+        self.after_discharge = AfterDischargeLock(
+            envelope.after_discharge_lockout_s, envelope.after_discharge_lookback_s
+        )
+        self._capabilities: Capabilities | SoundCapabilities | None = None
+        self._measured_kohm: dict[int, float] = {}
+        self._over: list[Refusal | None] = [None] * len(programs)
+        self._use(envelope)
+
+    def connect(
+        self,
+        capabilities: Capabilities | SoundCapabilities,
+        impedances: Sequence[Impedance] = (),
+    ) -> None:
+        """Check every program again for the device that has loaded them; until then, refuse.
+
+        Parameters
+        ----------
+        capabilities : Capabilities or SoundCapabilities
+            As the device told.
+        impedances : sequence of Impedance
+            As it has measured them, if it has.
+
+        Raises
+        ------
+        SafetyError
+            The device is of another kind than the electrodes, a program passes a limit once
+            the device has rounded it, or an electrode is shorted or open. All are named.
+        """
+        self._asked = []
+        electrode_class = self._envelope.electrode_class
+        problems = [
+            f"electrode {each.electrode}: {problem}"
+            for each in impedances
+            if (problem := impedance_problem(electrode_class, each.magnitude_kohm))
+        ]
+        if problems:
+            lines = "\n".join(f"  {problem}" for problem in problems)
+            raise SafetyError(f"electrodes that cannot be used:\n{lines}")
+        measured_kohm = {each.electrode: each.magnitude_kohm for each in impedances}
+        check_programs(self._programs, self._envelope, capabilities, measured_kohm)
+        self._capabilities, self._measured_kohm = capabilities, measured_kohm
+        if self._last_seq == 0:  # nothing has been let through yet that would be forgotten
+            self._history = TrainHistory(
+                self._envelope, self._programs, self._earlier, capabilities
+            )
+        self._use(self._envelope)
 
     def deliver(self, trigger: Trigger, now_s: float) -> Sent | Refusal:
         """Send a trigger if every limit allows it; a sham trigger meets the same limits.
@@ -98,16 +160,18 @@ class SafetyGate:
         refusal = (
             self._refuse_state(now_s)
             or self._refuse_trigger(trigger, index, start_s, now_s)
+            or self.after_discharge.refusal(self._programs[index], now_s)
             or self._refuse_program(index)
             or self._history.refusal(index, start_s)
         )
         if refusal is not None:
             return refusal
-        end_s = start_s + self._programs[index].duration_s
+        end_s = start_s + self._durations_s[index]
         self._arming.sent(trigger.seq, start_s, end_s, self._lockout_s, now_s)
         self._history.add(index, start_s)
+        self.after_discharge.note_train(end_s, self._electrodes[index])
         self._last_seq = trigger.seq
-        self._unreported[trigger.seq] = trigger
+        self._unreported[trigger.seq] = (trigger, end_s)
         try:
             sent_s = self._link.send(trigger)
         except BciError:
@@ -126,14 +190,24 @@ class SafetyGate:
         self._use(self._envelope.tightened(**limits))
 
     def _use(self, envelope: SafetyEnvelope) -> None:
-        self._envelope = self._history.envelope = envelope
-        self._limits = program_limits(envelope)
+        """Work out once what triggers are judged by from here on."""
+        self._envelope = envelope
         self._ahead_s = envelope.ahead_s
         self._lockout_s = envelope.lockout_s
-        self._shortfall = envelope.net_charge_fraction
+        self._history.use(envelope)
+        if self._capabilities is None:
+            return
+        check = ProgramCheck(envelope, self._capabilities, self._measured_kohm)
+        self._over = [next(iter(check.refusals(each)), None) for each in self._programs]
+        self._asked = [
+            asked_of(program, check.use(program), envelope, self._capabilities)
+            for program in self._programs
+        ]
 
     def note(self, delivery: Delivery) -> str:
         """Compare what the device reports with what it was asked; latch when they differ.
+
+        What was delivered beyond what was asked counts from here on.
 
         Returns
         -------
@@ -141,16 +215,47 @@ class SafetyGate:
             The difference, or "".
         """
         self._arming.ended(delivery.seq, delivery.offset_s, self._arming.clock_s)
-        trigger = self._unreported.pop(delivery.seq, None)
-        if trigger is None:
-            difference = "never sent, or reported before"
+        sent = self._unreported.pop(delivery.seq, None)
+        if sent is None:
+            found = "never sent, or reported before"
         else:
-            difference = self._difference(trigger, delivery)
-        if not difference:
+            trigger, end_s = sent
+            index = self._index[trigger.program_id]
+            self._history.note(index, end_s, delivery)
+            asked = self._asked[index]
+            found = difference(asked, trigger, delivery)
+            flowed = not (trigger.sham or delivery.outcome in (Outcome.SHAM, Outcome.REFUSED))
+            if flowed and not found:
+                found = self._forbidden(delivery) or outlasted(asked, delivery)
+        if not found:
             return ""
-        difference = f"trigger {delivery.seq}: {difference}"
-        self._arming.latch(difference, self._arming.clock_s)
-        return difference
+        found = f"trigger {delivery.seq}: {found}"
+        self._arming.latch(found, self._arming.clock_s)
+        return found
+
+    def note_status(self, status: DeviceStatus, now_s: float) -> str:
+        """Compare what the device says of itself with what is believed; disarm or latch.
+
+        Returns
+        -------
+        str
+            The difference, with limit, value and unit, or "".
+        """
+        armed = not self._arming.check(now_s)
+        doubt = self._watch.note(status, now_s, armed, bool(self._unreported))
+        if doubt is None:
+            return ""
+        if doubt.latches:
+            self._arming.latch(doubt.reason, now_s)
+        else:
+            self._arming.disarm(doubt.reason, now_s)
+        self._link.disarm(doubt.reason)
+        return doubt.reason
+
+    def _forbidden(self, delivery: Delivery) -> str:
+        if self._arming.forbade(delivery.onset_s, delivery.offset_s):
+            return f"current at {delivery.offset_s:g} s, while disarmed"
+        return ""
 
     def overdue(self, now_s: float) -> str:
         """Latch when the device owes the report of a trigger that must have ended.
@@ -160,22 +265,27 @@ class SafetyGate:
         str
             Which trigger, how late and the limit, or "".
         """
-        for seq, trigger in self._unreported.items():
-            duration_s = self._programs[self._index[trigger.program_id]].train.duration_s
+        self._history.forget(now_s)
+        for seq, (trigger, _) in self._unreported.items():
+            duration_s = self._durations_s[self._index[trigger.program_id]]
             late_s = now_s - (trigger.deadline_s + duration_s)
             if at_most(late_s, REPORT_WITHIN_S):
                 break  # Later triggers end later.
             del self._unreported[seq]
-            difference = (
+            found = (
                 f"trigger {seq}: unreported {late_s:g} s after its end, limit {REPORT_WITHIN_S:g} s"
             )
-            self._arming.latch(difference, now_s)
-            return difference
+            self._arming.latch(found, now_s)
+            return found
         return ""
 
     def _refuse_state(self, now_s: float) -> Refusal | None:
         why = self._arming.check(now_s)
-        return Refusal("disarmed", 0.0, 1.0, "valid lease", why) if why else None
+        if why:
+            return Refusal("disarmed", 0.0, 1.0, "valid lease", why)
+        if not self._asked:
+            return Refusal("device", 0.0, 1.0, "connected devices", "the gate knows of none")
+        return None
 
     def _refuse_trigger(
         self, trigger: Trigger, index: int, start_s: float, now_s: float
@@ -198,43 +308,9 @@ class SafetyGate:
         return None
 
     def _refuse_program(self, index: int) -> Refusal | None:
-        """The limits of the static check again, from the program as it is now."""
-        program = self._programs[index]
-        for limit in self._limits:
-            value = limit.measure(program)
-            if not at_most(value, limit.bound):
-                return Refusal(limit.code, value, limit.bound, limit.unit, self._labels[index])
-        return None
-
-    def _difference(self, trigger: Trigger, delivery: Delivery) -> str:
-        train = self._programs[self._index[trigger.program_id]].train
-        silent = trigger.sham or delivery.outcome in (Outcome.SHAM, Outcome.REFUSED)
-        pulses = 0 if silent else train.n_pulses
-        charge_uc = 0.0 if silent else train.charge_uc
-        outcome = delivery.outcome
-
-        if outcome is Outcome.DELIVERED and trigger.sham:
-            return "delivered, sham asked"
-        if outcome is Outcome.SHAM and not trigger.sham:
-            return "sham, stimulation asked"
-        if not at_most(delivery.n_pulses, pulses):
-            return f"pulses: {delivery.n_pulses} pulses, limit {pulses} pulses"
-        if not at_most(delivery.charge_uc, charge_uc):
-            return f"charge: {delivery.charge_uc:g} uC, limit {charge_uc:g} uC"
-        if outcome is Outcome.DELIVERED:
-            if delivery.n_pulses < pulses:
-                return f"pulses: {delivery.n_pulses} pulses, {pulses} pulses asked"
-            # A current that was clipped unnoticed may have unbalanced the pulses.
-            least_uc = charge_uc * (1.0 - self._shortfall)
-            if delivery.charge_uc < least_uc:
-                return f"charge: {delivery.charge_uc:g} uC, limit at least {least_uc:g} uC"
-        if silent or (delivery.n_pulses == 0 and isnan(delivery.onset_s)):
-            return ""
-        if not delivery.onset_s <= delivery.offset_s:
-            return f"onset {delivery.onset_s:g} s is not before offset {delivery.offset_s:g} s"
-        late_s = delivery.onset_s - trigger.deadline_s
-        if late_s > LATE_S:
-            return f"deadline: delivered {late_s:g} s late, limit {LATE_S:g} s"
-        if self._arming.forbade(delivery.onset_s, delivery.offset_s):
-            return f"current at {delivery.offset_s:g} s, while disarmed"
-        return ""
+        """A program over a limit that was tightened, or no longer the one that was checked."""
+        if self._unchanged[index].holds():
+            return self._over[index]
+        for refusal in ProgramCheck(self._envelope).refusals(self._programs[index]):
+            return refusal
+        return Refusal("program_changed", 1, 0, "changes since the check", self._labels[index])

@@ -47,6 +47,8 @@ KINDS: Mapping[str, LimitKind] = {
     "shannon_k": LimitKind("shannon_k", "log10(uC^2/cm2)"),
     "net_charge_fraction": LimitKind("net_charge", "of the first phase"),
     "dc_na": LimitKind("dc", "nA"),
+    "net_charge_per_hour_uc": LimitKind("net_charge_per_hour", "uC"),
+    "ramp_ua_s": LimitKind("ramp", "uA/s"),
     "pulse_rate_hz": LimitKind("pulse_rate", "Hz"),
     "pulses_per_train": LimitKind("pulses_per_train", "pulses"),
     "train_s": LimitKind("train", "s"),
@@ -55,10 +57,22 @@ KINDS: Mapping[str, LimitKind] = {
     "trains_per_s": LimitKind("train_rate", "trains/s"),
     "trains_per_hour": LimitKind("trains_per_hour", "trains"),
     "charge_per_hour_uc": LimitKind("charge_per_hour", "uC"),
+    "charge_per_day_uc": LimitKind("charge_per_day", "uC"),
     "on_time_per_hour_s": LimitKind("on_time_per_hour", "s"),
+    "on_time_per_day_s": LimitKind("on_time_per_day", "s"),
     "ahead_s": LimitKind("ahead", "s"),
 }
-"""Every limit an envelope may hold, by its key in section ``[safety]`` of a rig."""
+"""Every limit on current, by its key in section ``[safety]`` of a rig."""
+
+SOUND_KINDS: Mapping[str, LimitKind] = {
+    "level_db_spl": LimitKind("level", "dB SPL"),
+    "click_s": LimitKind("click", "s"),
+    "sound_dose_per_day": LimitKind("sound_dose_per_day", "of the daily dose"),
+}
+"""Limits that sound has and current has not."""
+
+ALL_KINDS: Mapping[str, LimitKind] = {**KINDS, **SOUND_KINDS}
+"""Every limit an envelope may hold. Which of them it does hold, its electrode class says."""
 
 
 @dataclass(frozen=True, slots=True)

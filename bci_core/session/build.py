@@ -3,6 +3,7 @@
 The only place, with the nodes, where parts meet. Everything is found by name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bci_core.safety.arming import Arming
 from bci_core.safety.check import check_programs
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
+from bci_core.safety.history import Dose
 from bci_core.session.approvals import approvals_needed, check_approvals
 
 if TYPE_CHECKING:
@@ -81,11 +83,20 @@ class Wired:
     protocol: StimProtocol
 
 
-def wire(rig: Rig, link: StimulatorLink, arming: Arming, clock_offset_s: float = 0.0) -> Wired:
-    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it."""
+def wire(
+    rig: Rig,
+    link: StimulatorLink,
+    arming: Arming,
+    clock_offset_s: float = 0.0,
+    earlier: Sequence[Dose] = (),
+) -> Wired:
+    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it.
+
+    The gate lets nothing through before it has been connected.
+    """
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
-    gate = SafetyGate(envelope, proto.programs(), link, arming)
+    gate = SafetyGate(envelope, proto.programs(), link, arming, earlier)
     loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s)
     return Wired(loop, gate, proto)
 
@@ -113,7 +124,8 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         problems += _sensing_problems(rig, info)
     try:
         programs = protocol(rig).programs()
-        check_programs(programs, SafetyEnvelope.from_settings(rig.safety))
+        device = stimulator(rig)
+        check_programs(programs, SafetyEnvelope.from_settings(rig.safety), device.capabilities)
     except BciError as error:
         problems += _problems("safety", error)
     else:
@@ -122,7 +134,7 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
         except BciError as error:
             problems += _problems("safety", error)
         try:
-            stimulator(rig).load(programs)
+            device.load(programs)
         except BciError as error:
             problems += _problems("stimulator", error)
     if problems or info is None:

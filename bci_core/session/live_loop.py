@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +11,16 @@ import numpy as np
 from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
+from bci_core.contracts import Capabilities, SoundCapabilities, StimProtocol, StimulatorLink
 from bci_core.control.blanking import Blanking
 from bci_core.control.journal import Journal, Row
 from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError, SafetyError
-from bci_core.events import Delivery, Detection, EventKind, Situation
+from bci_core.events import Delivery, Detection, EventKind, Impedance, Situation
 from bci_core.people.keyring import Role
 from bci_core.safety.arming import Arming
+from bci_core.safety.history import Dose
 from bci_core.safety.transition import transition_event
 from bci_core.session import build
 
@@ -37,6 +39,8 @@ PINGS = 100
 LEAD_MARGIN_S = 0.008
 """Added to the measured delay of the path: on two shared cores a step can be late by several ms."""
 DRAIN_S = 1.0
+STATUS_EVERY_S = 0.1
+"""How often the device is asked how it is. What it said is compared when it is next asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class LiveLoop:
     clock : Clock
     same_machine : bool
         Whether the stream is stamped with this machine's clock.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
 
     Raises
     ------
@@ -80,6 +86,7 @@ class LiveLoop:
         emit: Callable[[str, dict[str, Any]], None],
         clock: Clock,
         same_machine: bool = True,
+        earlier: Sequence[Dose] = (),
     ) -> None:
         self.rig = rig
         self.journal = journal
@@ -89,10 +96,13 @@ class LiveLoop:
         self._clock = clock
         self.arming = Arming(rig.arming)
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
-        wired = build.wire(rig, link, self.arming, self._offset_s)
+        wired = build.wire(rig, link, self.arming, self._offset_s, earlier)
         self._loop, self._gate = wired.loop, wired.gate
         self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
+        self._gate.connect(
+            capabilities, measure_electrodes(link, capabilities, wired.protocol, emit)
+        )
         self.arming.configure(clock.now_s())
         ages_s = self._measure_ages()
         round_trip_s = link.round_trip_s(PINGS)
@@ -106,6 +116,7 @@ class LiveLoop:
             self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s
         )
         self._first_sample_s = nan
+        self._status_due_s = -inf
         self._disarmed = "resting"
         self._ready = {
             "stream": stream_row(inlet.info, inlet.info.name),
@@ -246,6 +257,7 @@ class LiveLoop:
             if alarm.kind is EventKind.ONSET:
                 reason = f"guard:{guard_name(self.rig)}"
                 self.arming.latch(reason, now_s, guard=True)
+                self._gate.after_discharge.note_abort(now_s)
                 self.disarm(reason)
                 self._tell_transitions()
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
@@ -262,6 +274,7 @@ class LiveLoop:
             return
         now_s = self._clock.now_s()
         self._gate.overdue(now_s)
+        self._ask_device(now_s)
         device = self._link.disarmed_reason()
         reason = f"device: {device}" if device else self.arming.check(now_s)
         if reason:
@@ -269,9 +282,33 @@ class LiveLoop:
         else:
             self._link.renew()
 
+    def _ask_device(self, now_s: float) -> None:
+        """Compare now and then what the device says of itself with what is believed."""
+        if now_s < self._status_due_s:
+            return
+        self._status_due_s = now_s + STATUS_EVERY_S
+        status = self._link.poll_status()
+        if status is not None:
+            self._gate.note_status(status, now_s)
+
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):
             self._emit(event, data)
+
+
+def measure_electrodes(
+    link: StimulatorLink,
+    capabilities: Capabilities | SoundCapabilities,
+    protocol: StimProtocol,
+    emit: Callable[[str, dict[str, Any]], None],
+) -> tuple[Impedance, ...]:
+    """Impedance of every electrode that any program uses, where the device can measure it."""
+    if "impedance" not in capabilities.measures:
+        return ()
+    used = sorted({e for program in protocol.programs() for e in program.every_electrode})
+    found = link.impedance(used)
+    emit("impedance", {"electrodes": [plain(each) for each in found]})
+    return found
 
 
 def guard_name(rig: Rig) -> str:

@@ -12,6 +12,7 @@ from bci_core.control.journal import LAST_MARKER, MASK, ROW, Journal
 from bci_core.control.publishing import output_channels
 from bci_core.errors import BciError
 from bci_core.session.channel import Channel, Message
+from bci_core.session.doses import doses_of
 from bci_core.session.folder import LIFELINE
 from bci_core.session.live_loop import LiveLoop, SampleStreams
 from bci_core.session.realtime import ask_for_realtime, freeze_garbage
@@ -24,9 +25,9 @@ UNLOGGED_LIMIT_S = 1.0
 class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
-    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine}, ``begin``, ``arm``
-    {actor}, ``disarm`` {reason}, ``reset`` {actor, role}, ``tighten`` {limits}, ``logged``
-    {rows}, ``stop``, ``close``.
+    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, earlier}, ``begin``,
+    ``arm`` {actor}, ``disarm`` {reason}, ``reset`` {actor, role}, ``tighten`` {limits},
+    ``logged`` {rows}, ``stop``, ``close``.
 
     Parameters
     ----------
@@ -155,6 +156,7 @@ class LoopNode:
             self._emit,
             self._clock,
             order["same_machine"],
+            doses_of(order["earlier"]),
         )
         self._channel.send({"event": "connected", "scheduling": scheduling})
 

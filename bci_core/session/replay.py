@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from bci_core.events import (
     Delivery,
     Detection,
     DeviceStatus,
+    EventKind,
     Impedance,
+    Outcome,
     Situation,
     Trigger,
 )
@@ -31,6 +34,7 @@ from bci_core.record.xdf import read_session_xdf
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.session import build
+from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
 from bci_core.stimulus import StimProgram
@@ -98,8 +102,7 @@ class RecordedArming(Arming):
 class RecordedLink:
     """Stands where the device was: takes everything, answers nothing.
 
-    What the device said has no part in a decision; where it led to disarming, that is
-    on record.
+    What the device said is on record, and the gate is told it from there.
     """
 
     def load(self, _programs: Sequence[StimProgram]) -> Capabilities:
@@ -186,7 +189,10 @@ class _Replay:
         self._sensing = build.sensing(rig, info, ready["lead_s"])
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
-        self._loop = build.wire(rig, RecordedLink(), self._arming, offset_s).loop
+        wired = build.wire(rig, RecordedLink(), self._arming, offset_s, earlier_of(ledger))
+        self._loop, self._gate = wired.loop, wired.gate
+        self._gate.connect(build.stimulator(rig).capabilities)
+        self._reports = _reports(ledger)
         self._tightened = deque(tightenings(ledger))
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
@@ -221,6 +227,8 @@ class _Replay:
             difference = _compare([guard_row(alarm, self._guard)], was)
             if difference:
                 return difference
+            if alarm.kind is EventKind.ONSET:
+                self._gate.after_discharge.note_abort(was[0].get("now_s") or 0.0)
             self._alarms_made += 1
         return ""
 
@@ -229,7 +237,9 @@ class _Replay:
             if self.made >= len(self.decisions):
                 return self._unrecorded(detection, "detected")
             while self._tightened and self._tightened[0][0] <= self.made:
-                self._loop.gate.tighten(**self._tightened.popleft()[1])
+                self._gate.tighten(**self._tightened.popleft()[1])
+            while self._reports and self._reports[0][0] <= self.made:
+                self._gate.note(self._reports.popleft()[1])
             was = self.decisions[self.made]
             self._arming.disarmed = was["disarmed"]
             situation = Situation(
@@ -258,6 +268,22 @@ def tightenings(ledger: Sequence[LedgerRow]) -> list[tuple[int, dict[str, float]
         if row.event == "tightened":
             found.append((decisions, row.data["limits"]))
     return found
+
+
+def _reports(ledger: list[LedgerRow]) -> deque[tuple[int, Delivery]]:
+    """What the gate was told of its triggers, each with the number of decisions before it."""
+    reports: deque[tuple[int, Delivery]] = deque()
+    decisions = 0
+    for row in ledger:
+        if row.actor != "loop":
+            continue
+        decisions += row.event == "decision"
+        if row.event == "outcome" and row.data["outcome"] != Outcome.UNKNOWN:
+            told: dict[str, Any] = {k: nan if v is None else v for k, v in row.data.items()}
+            told["outcome"] = Outcome(told["outcome"])
+            fields = {key: told[key] for key in Delivery.__dataclass_fields__ if key in told}
+            reports.append((decisions, Delivery(**fields)))
+    return reports
 
 
 def _compare(now: list[dict[str, Any]], then: list[dict[str, Any]]) -> str:

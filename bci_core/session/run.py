@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bci_core.clock import Clock
+from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
@@ -16,7 +16,8 @@ from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.session import build, privacy
+from bci_core.safety.history import Dose
+from bci_core.session import build, doses, privacy
 from bci_core.session.approvals import limits_statement
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -69,11 +70,14 @@ def run_session(
     ------
     ConfigError
         The rig has mistakes that only its parts can find; nothing was started.
+    SafetyError
+        What an earlier session has stimulated is not known (`doses.earlier_doses`).
     """
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
+    earlier = doses.earlier_doses(out, rig.rig.subject, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text, build.approvals(rig, source))
+    ledger = open_session(folder, rig, clock, lsl_text, build.approvals(rig, source), earlier)
     progress.say(f"session {folder.path}")
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
@@ -90,6 +94,7 @@ def open_session(
     clock: Clock,
     lsl_text: str = "",
     approved_by: Sequence[Person] = (),
+    earlier: Sequence[Dose] = (),
 ) -> Ledger:
     """Write down what is settled before anything starts: rig, origins, limits.
 
@@ -102,6 +107,8 @@ def open_session(
         Configuration of liblsl; "" for a session that does not use it.
     approved_by : sequence of Person
         Whose keys stand under limits that are looser than their class.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
 
     Raises
     ------
@@ -120,17 +127,21 @@ def open_session(
         raise LedgerError(f"{folder.path}: cannot be written ({error.strerror})") from error
     ledger = Ledger(folder.ledger, clock)
     envelope = SafetyEnvelope.from_settings(rig.safety)
+    able = build.stimulator(rig).capabilities
     start = {
         "name": rig.name,
         "description": rig.rig.description,
         "subject": rig.rig.subject,
         "rig_sha256": hashlib.sha256(rig_text.encode()).hexdigest(),
         "privacy": privacy.describe(rig.lsl),
-        "simulated": build.stimulator(rig).capabilities.simulated,
+        "simulated": able.simulated,
+        "virtual_time": isinstance(clock, VirtualClock),
     }
     ledger.append("session.start", "supervisor", start)
-    uses = worst_case(build.protocol(rig).programs(), envelope)
+    programs = build.protocol(rig).programs()
+    uses = worst_case(programs, envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
+    ledger.append(doses.EVENT, "supervisor", doses.dose_row(rig, programs, earlier, able))
     for override in envelope.overrides:
         ledger.append("safety.override", "supervisor", asdict(override))
     for person in approved_by:

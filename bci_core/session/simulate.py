@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from bci_core.session import build
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import (
     LEAD_MARGIN_S,
+    STATUS_EVERY_S,
     guard_name,
     live_figures,
+    measure_electrodes,
     stream_row,
     transition_rows,
 )
@@ -102,10 +105,13 @@ class _Simulation:
         self._wired = build.wire(rig, self._link, self._arming)
         self._arming.connect(clock.now_s())
         capabilities = self._link.load(self._wired.protocol.programs())
+        found = measure_electrodes(self._link, capabilities, self._wired.protocol, self._emit)
+        self._wired.gate.connect(capabilities, found)
         self._arming.configure(clock.now_s())
         self._lead_s = capabilities.max_command_latency_s + LEAD_MARGIN_S
         self._sensing = build.sensing(rig, self._info, self._lead_s)
         self._rig = rig
+        self._status_due_s = -inf
         self._feel = getattr(self._amplifier, "feel", None)
         self._read_s = FEELING_READ_S if self._feel else READ_S
         self._xdf = XdfWriter(folder.xdf, self._streams())
@@ -204,10 +210,16 @@ class _Simulation:
                 self._blanking.note_act(act)
             self._publishing.publish()
         self._listen()
+        self._ask_device(now_s)
         reason = self._arming.check(now_s) or self._link.disarmed_reason()
         if reason:
             raise RunError(f"disarmed: {reason}")
         self._link.renew()
+
+    def _ask_device(self, now_s: float) -> None:
+        if now_s >= self._status_due_s:
+            self._status_due_s = now_s + STATUS_EVERY_S
+            self._wired.gate.note_status(self._link.poll_status(), now_s)
 
     def _begin(self, first_sample_s: float) -> None:
         stream = stream_row(self._info, self._rig.name)
@@ -224,6 +236,7 @@ class _Simulation:
         for alarm in self._sensing.alarms:
             if alarm.kind is EventKind.ONSET:
                 self._arming.latch(f"guard:{guard}", now_s, guard=True)
+                self._wired.gate.after_discharge.note_abort(now_s)
                 self._link.disarm(f"guard:{guard}")
             self._journal.note_guard(alarm, guard, now_s)
 

@@ -15,6 +15,7 @@ from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
 from bci_core.record.ledger import Ledger
+from bci_core.session import doses
 from bci_core.session.channel import Message
 from bci_core.session.closing import END_S, stop_loop, stop_recorder
 from bci_core.session.desk import OrderDesk
@@ -151,6 +152,7 @@ class Supervisor:
                 "keys": str(keys / "client.json"),
                 "same_machine": not published,
                 "channels": list(self._info.channels),
+                "earlier": doses.told(self._folder),
             }
         )
         connected = self._wait("loop", "connected")

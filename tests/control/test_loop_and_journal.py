@@ -60,12 +60,13 @@ class Bench:
         self.clock = VirtualClock(start_s=100.0)
         protocol = PulseTrainProtocol(PULSES)
         self.link = DirectLink(Microstim(Microstim.Settings()), self.clock)
-        self.link.load(protocol.programs())
+        capabilities = self.link.load(protocol.programs())
         self.arming = Arming(ArmingSettings())
         self.arming.connect(0.0)
         self.arming.configure(0.0)
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
+        gate.connect(capabilities)
         policy = PolicySettings(
             refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
         )

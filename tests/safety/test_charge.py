@@ -71,6 +71,31 @@ def test_imbalance_has_no_good_direction() -> None:
     assert charge.mean_dc_na(-0.001, 100.0) == charge.mean_dc_na(0.001, 100.0) == 100.0
 
 
+@pytest.mark.parametrize(
+    ("current_ua", "kohm", "double_layer_uf", "phase_us", "needs_v"),
+    [
+        (50, 40.0, 0.02, 200, 2.5),
+        (100, 40.0, 0.02, 200, 5.0),
+        (215, 40.0, 0.02, 200, 10.75),
+        (3000, 1.0, 3.0, 60, 3.06),
+    ],
+)
+def test_voltage_at_the_end_of_a_phase(
+    current_ua: float, kohm: float, double_layer_uf: float, phase_us: float, needs_v: float
+) -> None:
+    charge_uc = BiphasicPulse(current_ua, phase_us).charge_per_phase_uc
+    assert charge.output_v(current_ua, charge_uc, kohm, double_layer_uf) == pytest.approx(needs_v)
+
+
+def test_one_percent_of_20_nc_leaves_10_mv_on_20_nf() -> None:
+    assert charge.residual_mv(-0.01 * 0.02, 0.02) == pytest.approx(10.0)
+
+
+def test_eight_hours_of_85_db_are_a_day_of_sound() -> None:
+    assert charge.sound_dose(85.0, 8 * 3600.0) == pytest.approx(1.0)
+    assert charge.sound_dose(88.0, 4 * 3600.0) == pytest.approx(1.0)
+
+
 def test_bounds_are_inclusive_but_for_rounding_only() -> None:
     assert at_most(0.1 + 0.2, 0.3)
     assert not at_most(0.3 * (1 + 2e-9), 0.3)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bci_core.errors import SafetyError
-from bci_core.safety.electrodes import ElectrodeClass, class_defaults
+from bci_core.safety.defaults import class_defaults
+from bci_core.safety.electrodes import ElectrodeClass
 from bci_core.safety.envelope import AreaRules, SafetyEnvelope, SafetySettings
 from bci_core.safety.limits import KINDS
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bci_core.contracts import Capabilities
 from bci_core.errors import LinkError, SafetyError
 from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
 from bci_core.safety.arming import Arming
@@ -18,6 +19,30 @@ from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 SHORT = StimProgram(1, "short", PulseTrain(BiphasicPulse(1000.0, 100.0), 10.0, 5), (1, 2))
 LONG = StimProgram(2, "long", PulseTrain(BiphasicPulse(1000.0, 100.0), 20.0, 10), (2, 3))
 PROGRAMS = (SHORT, LONG)
+DEVICE = Capabilities(
+    n_channels=16,
+    n_sources=16,
+    n_programs=15,
+    max_parts=8,
+    max_pulses=255,
+    min_amplitude_ua=1.0,
+    max_amplitude_ua=10_000.0,
+    amplitude_step_ua=1.0,
+    min_phase_us=1.0,
+    max_phase_us=65_535.0,
+    timing_step_us=1.0,
+    min_interphase_us=0.0,
+    min_rate_hz=1.0,
+    max_rate_hz=5000.0,
+    max_ramp_ua_s=1e9,
+    max_charge_per_phase_uc=10.0,
+    compliance_v=9.5,
+    min_lockout_s=0.01,
+    max_lease_s=10.0,
+    max_command_latency_s=0.01,
+    measures=(),
+    simulated=True,
+)
 SIGNED = {"override_reason": "to see one limit at a time", "overridden_by": "tests"}
 
 
@@ -49,6 +74,7 @@ class Bench:
         self.gate = SafetyGate(
             SafetyEnvelope.from_settings(section), programs, self.link, self.arming
         )
+        self.gate.connect(DEVICE)
         self.seq = 0
 
     def arm(self, now_s: float) -> None:

@@ -44,7 +44,11 @@ PASSED = {
     "train_s": (0.09, "train: 0.090453 s, limit 0.09 s"),
     "duty": (0.045, "duty: 0.0453 of the pulse period, limit 0.045 of the pulse period"),
     "charge_per_hour_uc": (1.9, "charge_per_hour: 2 uC, limit 1.9 uC"),
+    "charge_per_day_uc": (1.9, "charge_per_day: 2 uC, limit 1.9 uC"),
+    "net_charge_per_hour_uc": (0.0039, "net_charge_per_hour: 0.004 uC, limit 0.0039 uC"),
+    "ramp_ua_s": (99_000.0, "ramp: 100000 uA/s, limit 99000 uA/s"),
     "on_time_per_hour_s": (0.09, "on_time_per_hour: 0.090453 s, limit 0.09 s"),
+    "on_time_per_day_s": (0.09, "on_time_per_day: 0.090453 s, limit 0.09 s"),
 }
 
 
