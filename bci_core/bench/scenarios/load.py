@@ -120,15 +120,17 @@ def rig_of(scenario: Scenario, stimulator: str | None = None) -> Rig:
 
 
 def _rig_tree(source: str) -> dict[str, Any]:
-    path = Path(source)
+    ours = files("bci_core.bench.scenarios") / "rigs"
+    for folder in (ours, files("bci_core.config") / "presets"):
+        named = folder / f"{source}.toml"
+        if "/" not in source and named.is_file():
+            return tomllib.loads(named.read_text("utf-8"))
     try:
-        if source in presets():
-            preset = files("bci_core.config") / "presets" / f"{source}.toml"
-            return tomllib.loads(preset.read_text("utf-8"))
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(Path(source).read_text("utf-8"))
     except FileNotFoundError:
-        known = ", ".join(presets())
-        raise InputError(f"rig {source!r} is neither a file nor a preset; presets: {known}") from None
+        rigs = sorted(each.name[:-5] for each in ours.iterdir() if each.name[-5:] == ".toml")
+        known = ", ".join([*rigs, *presets()])
+        raise InputError(f"rig {source!r} is neither a file nor one of {known}") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"rig {source}: cannot be read ({error})") from error
 
