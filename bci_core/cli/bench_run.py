@@ -56,9 +56,10 @@ def run(
         console.print(
             f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",
             markup=False,
+            soft_wrap=True,
         )
         for check in verdict.failed:
-            console.print(f"        {check.name}: {check.told}", markup=False)
+            console.print(f"        {check.name}: {check.told}", markup=False, soft_wrap=True)
 
     verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
     failed = sum(bool(verdict.failed) for verdict in verdicts)

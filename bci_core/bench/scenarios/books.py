@@ -30,13 +30,17 @@ class Books:
         self._clock = clock
         self._plan = plan
         self._truth = truth
-        self._waiting: list[tuple[str, dict[str, Any]]] = []
+        self._waiting: list[tuple[str, str, dict[str, Any]]] = []
         self._full = False
         self._lost = False
 
     def emit(self, event: str, data: dict[str, Any]) -> None:
         """A row of the loop, on its way."""
-        self._waiting.append((event, data))
+        self._waiting.append((event, "loop", data))
+
+    def delivery(self, data: dict[str, Any]) -> None:
+        """The device's own report, on its way."""
+        self._waiting.append(("delivery", "stimulator", data))
 
     def keep(self, loop: LiveLoop) -> None:
         """Put down what has come; a ledger that fails disarms, one that keeps up is a heartbeat."""
@@ -47,8 +51,8 @@ class Books:
             self._full = True
             _fill(self._ledger)
         rows, self._waiting = self._waiting, []
-        for event, data in rows:
-            self._append(event, "loop", data)
+        for event, actor, data in rows:
+            self._append(event, actor, data)
         if self._lost:
             loop.disarm("ledger")
         else:

@@ -1,6 +1,7 @@
 """A path to a stimulator in the same process that the bench can break."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from bci_core.bench.scenarios.scenario import FaultKind
 from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
 from bci_core.control.direct_link import DirectLink
+from bci_core.control.journal import finite_or_null
+from bci_core.control.plain import plain
 from bci_core.errors import DeviceError
-from bci_core.events import Acceptance, Delivery, Emission, Trigger
+from bci_core.events import Acceptance, Delivery, DeviceStatus, Emission, Trigger
 
 ROUND_TRIP_S = 0.0002
 """What the path is said to take; on the virtual clock it takes nothing."""
@@ -31,6 +34,8 @@ class FaultyLink(DirectLink):
     truth : Truth
     emitted : callable (emissions)
         Takes what has left the device.
+    put_down : callable (dict)
+        Takes the device's own report of each trigger, as the ledger gets it live.
     """
 
     def __init__(
@@ -40,11 +45,14 @@ class FaultyLink(DirectLink):
         plan: FaultPlan,
         truth: Truth,
         emitted: Callable[[Sequence[Emission]], None],
+        put_down: Callable[[dict[str, Any]], None],
     ) -> None:
         super().__init__(stimulator, clock)
         self._plan = plan
         self._truth = truth
         self._emitted = emitted
+        self._put_down = put_down
+        self._status: DeviceStatus | None = None
         self._waiting: list[tuple[float, Trigger]] = []
         self._told = ""
 
@@ -59,6 +67,8 @@ class FaultyLink(DirectLink):
         for due_s, trigger in due:
             self._hand(trigger, due_s)
         answers = self.stimulator.advance(now_s)
+        for answer in answers:
+            self._put_down(finite_or_null(plain(answer)))
         if not self._on(FaultKind.CUT):
             self._answers += answers
         emitted = self.stimulator.emissions()
@@ -98,6 +108,14 @@ class FaultyLink(DirectLink):
         if not self._on(FaultKind.CUT):
             self._told = super().disarmed_reason()
         return self._told
+
+    def poll_status(self) -> DeviceStatus | None:
+        if not self._on(FaultKind.CUT):
+            try:
+                self._status = super().poll_status()
+            except DeviceError as error:
+                self.stimulator.disarm(f"device failed: {error}", self.clock.now_s())
+        return self._status
 
     def _on(self, kind: FaultKind) -> bool:
         return self._plan.active(kind, self.clock.now_s()) is not None

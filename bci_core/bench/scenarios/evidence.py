@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 JITTER_S = 0.0015
 """How far a logged onset may lie from that of the current: the steps of a device's clock."""
 
+DRIFTED_S = 0.05
+"""The same, of a device whose clock has been made to run away."""
+
 UNKNOWN_S = 1.5
 """For how long current may come of a trigger whose end nobody knows."""
 
@@ -161,24 +164,27 @@ def _streams(path: Path, broken: list[str]) -> dict[str, Any]:
     }
 
 
-def _explain(evidence: Evidence) -> None:
-    """Give each phase of current to the trigger whose report covers it."""
-    decisions = {d["seq"]: d for d in evidence.sent if d["verdict"] == "stim"}
-    onsets_s, offsets_s = evidence.phases[:, 2], evidence.phases[:, 3]
+def _explain(e: Evidence) -> None:
+    """Give each phase of current to the trigger whose report covers it, the device's own first."""
+    decisions = {d["seq"]: d for d in e.sent if d["verdict"] == "stim"}
+    reports = {r["seq"]: r for r in e.data("outcome")}
+    # One that came twice was refused the second time; it is the other report that has an onset.
+    reports |= {r["seq"]: r for r in e.data("delivery") if r["onset_s"] is not None}
+    onsets_s, offsets_s = e.phases[:, 2], e.phases[:, 3]
     open_ = np.ones(len(onsets_s), dtype=bool)
-    for outcome in evidence.data("outcome"):
-        decision = decisions.get(outcome["seq"])
-        if decision is None or outcome["outcome"] in ("sham", "refused"):
+    jitter_s = DRIFTED_S if e.faults("device.clock_drift") else JITTER_S
+    for seq, decision in decisions.items():
+        report = reports.get(seq, {"seq": seq, "outcome": "unknown", "onset_s": None})
+        if report["outcome"] in ("sham", "refused"):
             continue
-        if outcome["outcome"] == "unknown" or outcome["onset_s"] is None:
+        if report["onset_s"] is None:
             begin_s = decision["now_s"]
-            end_s = begin_s + UNKNOWN_S
+            end_s = begin_s + UNKNOWN_S if report["outcome"] == "unknown" else begin_s
         else:
-            begin_s, end_s = outcome["onset_s"], outcome["offset_s"] or outcome["onset_s"]
-        mine = open_ & (onsets_s >= begin_s - JITTER_S) & (offsets_s <= end_s + JITTER_S)
+            begin_s, end_s = report["onset_s"], report["offset_s"] or report["onset_s"]
+        mine = open_ & (onsets_s >= begin_s - jitter_s) & (offsets_s <= end_s + jitter_s)
         if mine.any():
             open_ &= ~mine
-            train = Train(outcome["seq"], decision, outcome, evidence.phases[mine])
-            evidence.trains.append(train)
-    evidence.trains.sort(key=lambda train: train.onset_s)
-    evidence.unexplained = evidence.phases[open_]
+            e.trains.append(Train(seq, decision, report, e.phases[mine]))
+    e.trains.sort(key=lambda train: train.onset_s)
+    e.unexplained = e.phases[open_]

@@ -50,7 +50,10 @@ def limits_hold(e: Evidence) -> tuple[list[str], str]:
 
 def _pulses(e: Evidence, train: Train, most) -> None:  # type: ignore[no-untyped-def] # a closure
     limits = e.rig["safety"]
-    stuck = any(begin <= train.onset_s <= end for begin, end in e.faults("device.stuck_on"))
+    stuck = any(
+        train.onset_s <= end_s and train.offset_s >= begin_s
+        for begin_s, end_s in e.faults("device.stuck_on")
+    )
     for channel in np.unique(train.phases[:, 0]):
         phases = train.phases[train.phases[:, 0] == channel]
         amplitude_ua, length_s = np.abs(phases[:, 1]), phases[:, 3] - phases[:, 2]

@@ -80,7 +80,9 @@ class _Session:
         self._inlet = FaultyInlet(
             amplifier, clock, self._plan, self._truth, self._record, rig.monitor.lead_off_hz or 0.0
         )
-        self._link = FaultyLink(device, clock, self._plan, self._truth, self._emitted)
+        self._link = FaultyLink(
+            device, clock, self._plan, self._truth, self._emitted, self._books.delivery
+        )
         outputs = build.outputs(rig, self._inlet.info)
         self._xdf = XdfWriter(self._folder.xdf, self._streams(outputs, device))
         self._labels = outputs
@@ -151,7 +153,7 @@ class _Session:
             if number in self._pressed or now_s < self._plan.begin_s(fault):
                 continue
             reaches = fault.kind == FaultKind.STOP
-            if reaches and ("device", number) not in self._truth.presses:
+            if reaches:
                 self._link.stimulator.disarm("emergency_stop", now_s)
             if loop is None and not reaches:
                 continue
