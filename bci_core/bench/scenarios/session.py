@@ -1,6 +1,7 @@
 """One session on the virtual clock, with the loop of a live one, broken as a scenario says."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -174,8 +175,9 @@ class _Session:
         if loop.arming.check(now_s).startswith(("latched", "stopped")):
             if not loop.reset("second person", Role.CLINICIAN):
                 self._truth.resets.append(now_s)
-        elif self._link.stimulator.status(now_s).fault:
-            self._link.reset()
+        else:
+            with suppress(BciError):  # It has latched nothing, or does not answer.
+                self._link.reset()
         intent = {"lease_s": self._rig.arming.lease_s}
         if self._books.log("arm.intent", intent):
             self._truth.arm_attempts.append((now_s, loop.arm("operator")))
