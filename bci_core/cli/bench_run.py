@@ -24,6 +24,9 @@ def run(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Folder to keep the sessions in.")
     ] = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Name the scenarios and run none.")
+    ] = False,
     mutants: Annotated[
         bool, typer.Option("--mutants", help="Put bugs in, one at a time; show what catches each.")
     ] = False,
@@ -45,13 +48,19 @@ def run(
 
     console = console_for(to)
     named = load_scenarios(sources or ())
+    if show_list:
+        for each in named:
+            console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
+        raise typer.Exit
     if mutants:
         from bci_core.bench.scenarios.mutants import run_mutants
 
         raise typer.Exit(run_mutants(named, console, to))
 
     def show(verdict: Verdict) -> None:
-        outcomes = ", ".join(f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items())
+        outcomes = ", ".join(
+            f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
+        )
         mark = "FAILED" if verdict.failed else "passed"
         console.print(
             f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",

@@ -69,9 +69,7 @@ class Books:
         self._append("session.end", "supervisor", {"status": status, "reason": reason}, True)
         self._ledger.close()
 
-    def _append(
-        self, event: str, actor: str, data: dict[str, Any], durable: bool = False
-    ) -> bool:
+    def _append(self, event: str, actor: str, data: dict[str, Any], durable: bool = False) -> bool:
         try:
             self._ledger.append(event, actor, data, durable=durable)
         except LedgerError:

@@ -52,7 +52,7 @@ class FaultyLink(DirectLink):
         self._truth = truth
         self._emitted = emitted
         self._put_down = put_down
-        self._status: DeviceStatus | None = None
+        self._status = stimulator.status(clock.now_s())
         self._waiting: list[tuple[float, Trigger]] = []
         self._told = ""
 
@@ -109,7 +109,7 @@ class FaultyLink(DirectLink):
             self._told = super().disarmed_reason()
         return self._told
 
-    def poll_status(self) -> DeviceStatus | None:
+    def poll_status(self) -> DeviceStatus:
         if not self._on(FaultKind.CUT):
             try:
                 self._status = super().poll_status()

@@ -107,9 +107,8 @@ def read_evidence(path: Path) -> Evidence:
     name = rig["rig"]["name"]
     samples, times_s = streams.get(name, (np.zeros((0, 1)), np.zeros(0)))
     phases, _ = streams.get(f"{name}-current", (np.zeros((0, 4)), np.zeros(0)))
-    for stream in (name, f"{name}-events", f"{name}-loop", f"{name}-current"):
-        if stream not in streams:
-            broken.append(f"the recording has no stream {stream!r}")
+    wanted = [name + ending for ending in ("", "-events", "-loop", "-current")]
+    broken += [f"the recording has no stream {each!r}" for each in wanted if each not in streams]
     phases = phases.reshape(-1, 4)
     phases = phases[phases[:, 1] != 0.0]
     phases = phases[np.argsort(phases[:, 2], kind="stable")]

@@ -61,7 +61,9 @@ def _disarmed(expect: Expectation, e: Evidence) -> Check:
 def _latched(expect: Expectation, e: Evidence) -> Check:
     n = len([row for row in e.rows if row["event"] == "latched"])
     told = f"latched {n} times, reset {len(e.truth['resets'])} times"
-    return Check("latched" if expect.latched else "nothing latched", (n > 0) is expect.latched, told)
+    return Check(
+        "latched" if expect.latched else "nothing latched", (n > 0) is expect.latched, told
+    )
 
 
 def _works(expect: Expectation, e: Evidence) -> Check:

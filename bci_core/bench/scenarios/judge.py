@@ -157,8 +157,9 @@ def _stopped(e: Evidence) -> Check:
         bound_s = STOP_S if reaches else STOP_S + ROUND_S
         if not reaches and e.faults("command.disarm_lost", "command.cut", "loop.stopped"):
             bound_s = STOP_S + lease_s + ROUND_S
-        rearmed_s = min((at for at, no in e.truth["arm_attempts"] if at > pressed_s and not no),
-                        default=inf)
+        rearmed_s = min(
+            (at for at, no in e.truth["arm_attempts"] if at > pressed_s and not no), default=inf
+        )
         after = e.phases[(e.phases[:, 3] > pressed_s) & (e.phases[:, 2] < rearmed_s)]
         over_s = float(after[:, 3].max()) - pressed_s if len(after) else 0.0
         worst_s = max(worst_s, over_s)
@@ -181,10 +182,12 @@ def _explained(e: Evidence) -> Check:
     failed_s = e.truth["books_failed_s"]
     asked = {d["seq"]: d for d in e.sent}
     ends = [o["seq"] for o in e.data("outcome")]
-    wrong += [f"trigger {seq} has no outcome" for seq in asked
-              if seq not in ends and failed_s is None]
-    wrong += [f"trigger {seq} has {ends.count(seq)} outcomes" for seq in {*ends}
-              if ends.count(seq) > 1]
+    wrong += [
+        f"trigger {seq} has no outcome" for seq in asked if seq not in ends and failed_s is None
+    ]
+    wrong += [
+        f"trigger {seq} has {ends.count(seq)} outcomes" for seq in {*ends} if ends.count(seq) > 1
+    ]
     wrong += [f"outcome of trigger {seq}, which nobody decided" for seq in ends if seq not in asked]
     lies = e.faults("device.silent_clip", "device.stuck_on", "device.clock_drift")
     for train in e.trains:
@@ -207,7 +210,8 @@ def _explained(e: Evidence) -> Check:
 def _first_phases(phases: NDArray[np.float64]) -> NDArray[np.float64]:
     """The cathodic phases of one channel, of which each pulse has one."""
     mine = phases[phases[:, 0] == phases[0, 0]]
-    return mine[mine[:, 1] < 0.0]
+    first: NDArray[np.float64] = mine[mine[:, 1] < 0.0]
+    return first
 
 
 def _blanked(e: Evidence) -> Check:

@@ -11,11 +11,12 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from bci_core.bench.scenarios.fit import fit
 from bci_core.bench.scenarios.scenario import Expectation, Fault, PhaseExpectation, Scenario
 from bci_core.config.load import parse_rig, presets
 from bci_core.config.problems import unknown_key
 from bci_core.config.rig import PARTS, Rig
-from bci_core.errors import BciError, ConfigError, InputError, Problem
+from bci_core.errors import ConfigError, InputError, Problem
 
 _MODELS: Mapping[str, type[BaseModel]] = {
     "faults": Fault,
@@ -70,7 +71,7 @@ def load_scenarios(sources: Sequence[str]) -> list[Named]:
             found.append(_read(path))
         else:
             raise InputError(
-                f"{source!r} is neither a scenario, a file nor a folder; see `bci bench scenarios`"
+                f"{source!r} is neither a scenario, a file nor a folder; see `bci bench run --list`"
             )
     return found
 
@@ -108,7 +109,7 @@ def rig_of(scenario: Scenario, stimulator: str | None = None) -> Rig:
     for section, keys in scenario.overrides.items():
         tree.setdefault(section, {}).update(keys)
     if stimulator is not None:
-        tree["stimulator"] = {"driver": stimulator}
+        fit(tree, stimulator)
     source = f"rig {scenario.rig} with the scenario's overrides"
     plain = parse_rig(tomli_w.dumps(tree), source)
     for section in ("amplifier", "stimulator", "policy"):

@@ -50,10 +50,21 @@ class Mutant:
     scenarios: tuple[str, ...]
 
 
+_ARMING_LETS_TRAINS_PASS: Patch = (Arming, "sent", lambda *_: None)
+"""The arming keeps the lockout as well; without this the bug would not show."""
+
+
+def _believes(gate: Any, delivery: Any) -> str:
+    """In the place of comparing a report with what was asked."""
+    gate._arming.ended(delivery.seq, delivery.offset_s, gate._arming.clock_s)
+    gate._unreported.pop(delivery.seq, None)
+    return ""
+
+
 def _gate_skipped(_: Any) -> list[Patch]:
     refusals = ("_refuse_state", "_refuse_trigger", "_refuse_program")
     open_: list[Patch] = [(SafetyGate, name, lambda *_: None) for name in refusals]
-    return [*open_, (TrainHistory, "refusal", lambda *_: None)]
+    return [*open_, (TrainHistory, "refusal", lambda *_: None), _ARMING_LETS_TRAINS_PASS]
 
 
 def _lockout_of_the_train_before(_: Any) -> list[Patch]:
@@ -70,7 +81,11 @@ def _lockout_of_the_train_before(_: Any) -> list[Patch]:
         finally:
             self._last_end_s = kept
 
-    return [(TrainHistory, "add", shifted), (TrainHistory, "refusal", refused)]
+    return [
+        (TrainHistory, "add", shifted),
+        (TrainHistory, "refusal", refused),
+        _ARMING_LETS_TRAINS_PASS,
+    ]
 
 
 def _no_budgets(_: Any) -> list[Patch]:
@@ -104,8 +119,11 @@ def _old_samples_acted_on(_: Any) -> list[Patch]:
 def _heartbeat_ignored(_: Any) -> list[Patch]:
     run_out = Arming._run_out
     return [
-        (Arming, "_run_out",
-         lambda self, now: [r for r in run_out(self, now) if r[0] not in ("heartbeat", "lease")])
+        (
+            Arming,
+            "_run_out",
+            lambda self, now: [r for r in run_out(self, now) if r[0] not in ("heartbeat", "lease")],
+        )
     ]
 
 
@@ -124,14 +142,14 @@ def _no_deadline(_: Any) -> list[Patch]:
     def later(self: Any, trigger: Any, now_s: float) -> None:
         hand(self, replace(trigger, deadline_s=trigger.deadline_s + 5.0), now_s)
 
-    return [(FaultyLink, "_hand", later), (SafetyGate, "note", lambda *_: "")]
+    return [(FaultyLink, "_hand", later), (SafetyGate, "note", _believes)]
 
 
 def _sham_stimulates(_: Any) -> list[Patch]:
     hand = FaultyLink._hand
     return [
         (FaultyLink, "_hand", lambda self, t, now_s: hand(self, replace(t, sham=False), now_s)),
-        (SafetyGate, "note", lambda *_: ""),
+        (SafetyGate, "note", _believes),
     ]
 
 
@@ -185,13 +203,16 @@ def _loss_uncounted(_: Any) -> list[Patch]:
 def _vetoes_off(_: Any) -> list[Patch]:
     vetoed = Sensing._vetoed
     return [
-        (Sensing, "_vetoed", lambda s, found, flags: [
-            replace(d, veto="") for d in vetoed(s, found, flags)])
+        (
+            Sensing,
+            "_vetoed",
+            lambda s, found, flags: [replace(d, veto="") for d in vetoed(s, found, flags)],
+        )
     ]
 
 
 def _reports_not_compared(_: Any) -> list[Patch]:
-    return [(SafetyGate, "note", lambda *_: "")]
+    return [(SafetyGate, "note", _believes)]
 
 
 def _overdue_never(_: Any) -> list[Patch]:
@@ -222,12 +243,16 @@ def _refractory_off(_: Any) -> list[Patch]:
 
 MUTANTS = (
     Mutant("gate skipped", _gate_skipped, ("every-cycle-lockout",)),
-    Mutant("lockout counts from one train too early", _lockout_of_the_train_before,
-           ("every-cycle-lockout",)),
+    Mutant(
+        "lockout counts from one train too early",
+        _lockout_of_the_train_before,
+        ("every-cycle-lockout",),
+    ),
     Mutant("budgets and rates off", _no_budgets, ("budget-of-the-hour",)),
     Mutant("blanking off", _no_blanking, ("blanked-after-each-pulse",)),
-    Mutant("stale samples do not disarm", _stale_never_disarms,
-           ("samples-gone-while-stimulating",)),
+    Mutant(
+        "stale samples do not disarm", _stale_never_disarms, ("samples-gone-while-stimulating",)
+    ),
     Mutant("old samples are acted on", _old_samples_acted_on, ("samples-late-while-stimulating",)),
     Mutant("heartbeat ignored", _heartbeat_ignored, ("books-stopped-while-stimulating",)),
     Mutant("sign of the phase", _phase_sign, ("trough-of-each-train",)),
@@ -241,13 +266,16 @@ MUTANTS = (
     Mutant("chain of the ledger broken", _chain_broken, ("no-fault",)),
     Mutant("lost samples not counted", _loss_uncounted, ("samples-dropped-in-quiet",)),
     Mutant("vetoes off", _vetoes_off, ("not-finite-while-stimulating",)),
-    Mutant("reports not compared", _reports_not_compared,
-           ("device-silent-clip-while-stimulating",)),
+    Mutant(
+        "reports not compared", _reports_not_compared, ("device-silent-clip-while-stimulating",)
+    ),
     Mutant("missing reports not noticed", _overdue_never, ("command-lost-while-stimulating",)),
-    Mutant("status not watched", _status_not_watched,
-           ("device-stale-status-while-stimulating",)),
-    Mutant("disarming stays in the loop", _loop_does_not_tell_the_device,
-           ("samples-gone-while-stimulating",)),
+    Mutant("status not watched", _status_not_watched, ("device-stale-status-while-stimulating",)),
+    Mutant(
+        "disarming stays in the loop",
+        _loop_does_not_tell_the_device,
+        ("samples-gone-while-stimulating",),
+    ),
 )
 
 
@@ -267,7 +295,7 @@ def put_in(mutant: Mutant, driver: Any, max_lease_s: float) -> Iterator[None]:
 
 
 def judge_mutant(mutant: Mutant, named: Sequence[Named]) -> Verdict:
-    """The first scenario among those meant for it that catches the bug, or the last that did not."""
+    """The first scenario of those meant for it that catches the bug, or the last that did not."""
     by_name = {each.name: each for each in named}
     missing = [name for name in mutant.scenarios if name not in by_name]
     if missing:
@@ -293,7 +321,9 @@ def run_mutants(named: Sequence[Named], console: Console, to: Path | None) -> in
         told = caught[0].told if caught else ""
         console.print(f"{'caught' if caught else 'NOT CAUGHT'}  {mutant.name}")
         shown.add_row(mutant.name, verdict.name, by, told)
-        results.append({"bug": mutant.name, "scenario": verdict.name, "caught_by": by, "told": told})
+        results.append(
+            {"bug": mutant.name, "scenario": verdict.name, "caught_by": by, "told": told}
+        )
     console.print(shown)
     write(results, to)
     return 1 if any(each["caught_by"] == "NOT CAUGHT" for each in results) else 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from bci_core.bench.scenarios.evidence import read_evidence
 from bci_core.bench.scenarios.expected import expectations
@@ -105,15 +105,19 @@ def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None
 def junit(verdicts: Sequence[Verdict]) -> bytes:
     """Results as JUnit XML, for whatever runs a driver developer's tests."""
     failed = sum(bool(v.failed) for v in verdicts)
-    suite = ElementTree.Element(
+    suite = ET.Element(
         "testsuite", name="bci bench run", tests=str(len(verdicts)), failures=str(failed)
     )
     for verdict in verdicts:
-        case = ElementTree.SubElement(
-            suite, "testcase", classname="scenarios", name=verdict.name, time=f"{verdict.took_s:.3f}"
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname="scenarios",
+            name=verdict.name,
+            time=f"{verdict.took_s:.3f}",
         )
         if verdict.failed:
             text = "\n".join(f"{check.name}: {check.told}" for check in verdict.failed)
-            failure = ElementTree.SubElement(case, "failure", message=verdict.failed[0].name)
+            failure = ET.SubElement(case, "failure", message=verdict.failed[0].name)
             failure.text = text
-    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True))
+    return bytes(ET.tostring(suite, encoding="utf-8", xml_declaration=True))

@@ -112,16 +112,21 @@ class Fault(_Table):
     def _fits_its_kind(self) -> Self:
         kinds = [str(kind) for kind in FaultKind]
         if self.kind not in kinds and not re.fullmatch(r"device\.[a-z_]+", self.kind):
-            raise ValueError(f"no fault is called {self.kind!r}; there are {', '.join(kinds)}, "
-                             "and device.NAME for those of the stimulator")
+            raise ValueError(
+                f"no fault is called {self.kind!r}; there are {', '.join(kinds)}, "
+                "and device.NAME for those of the stimulator"
+            )
         needed = _KEYS.get(self.kind)
         given = [key for key in _AMOUNTS if getattr(self, key) is not None]
         if given != ([needed] if needed else []):
-            raise ValueError(f"{self.kind} needs {needed or 'no key'} beside at_s and for_s, "
-                             f"and has {', '.join(given) or 'none'}")
+            raise ValueError(
+                f"{self.kind} needs {needed or 'no key'} beside at_s and for_s, "
+                f"and has {', '.join(given) or 'none'}"
+            )
         if (self.for_s == 0.0) is not (self.kind in _PRESSES):
-            raise ValueError(f"for_s is {self.for_s:g} s; a press has none, everything else "
-                             "lasts more than 0 s")
+            raise ValueError(
+                f"for_s is {self.for_s:g} s; a press has none, everything else lasts more than 0 s"
+            )
         return self
 
     @property
@@ -222,6 +227,8 @@ class Scenario(_Table):
     def _leaves_time(self) -> Self:
         for fault in self.faults:
             if fault.end_s >= self.duration_s:
-                raise ValueError(f"{fault.kind} ends {fault.end_s:g} s after arming, limit: before "
-                                 f"the {self.duration_s:g} s of duration_s")
+                raise ValueError(
+                    f"{fault.kind} ends {fault.end_s:g} s after arming, limit: before "
+                    f"the {self.duration_s:g} s of duration_s"
+                )
         return self
