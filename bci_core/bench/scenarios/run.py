@@ -41,7 +41,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        checks = [{"name": c.name, "holds": c.holds, "told": c.told} for c in self.checks]
+        checks = [{"name": c.name, "holds": bool(c.holds), "told": c.told} for c in self.checks]
         return {
             "name": self.name,
             "passed": not self.failed,
