@@ -103,19 +103,6 @@ def _stale_never_disarms(_: Any) -> list[Patch]:
     ]
 
 
-def _old_samples_acted_on(_: Any) -> list[Patch]:
-    against, samples = StandardPolicy._reason_against, Arming._run_out
-
-    def never_stale(self: Any, detection: Any, situation: Any) -> str:
-        return against(self, detection, replace(situation, now_s=detection.sample_s))
-
-    fresh = [(StandardPolicy, "_reason_against", never_stale)]
-    return [
-        *fresh,
-        (Arming, "_run_out", lambda self, now: [r for r in samples(self, now) if r[0] != "stale"]),
-    ]
-
-
 def _heartbeat_ignored(_: Any) -> list[Patch]:
     run_out = Arming._run_out
     return [
@@ -166,6 +153,16 @@ def _device_plays_on(device: Any) -> list[Patch]:
 
 def _device_has_no_limits(device: Any) -> list[Patch]:
     return [(device.kind, "program_refusals", lambda *_: [])]
+
+
+def _sequence_not_checked(device: Any) -> list[Patch]:
+    admit = device.kind._admit
+
+    def forgets(self: Any, *args: Any) -> Any:
+        self._last_seq = 0
+        return admit(self, *args)
+
+    return [(device.kind, "_admit", forgets)]
 
 
 def _decision_rows_missing(_: Any) -> list[Patch]:
@@ -242,6 +239,11 @@ def _refractory_off(_: Any) -> list[Patch]:
 
 
 MUTANTS = (
+    Mutant(
+        "device does not check the sequence",
+        _sequence_not_checked,
+        ("command-doubled-after-the-pulse",),
+    ),
     Mutant("gate skipped", _gate_skipped, ("every-cycle-lockout",)),
     Mutant(
         "lockout counts from one train too early",
@@ -253,7 +255,6 @@ MUTANTS = (
     Mutant(
         "stale samples do not disarm", _stale_never_disarms, ("samples-gone-while-stimulating",)
     ),
-    Mutant("old samples are acted on", _old_samples_acted_on, ("samples-late-while-stimulating",)),
     Mutant("heartbeat ignored", _heartbeat_ignored, ("books-stopped-while-stimulating",)),
     Mutant("sign of the phase", _phase_sign, ("trough-of-each-train",)),
     Mutant("deadline ignored", _no_deadline, ("command-delayed-while-stimulating",)),

@@ -1,5 +1,6 @@
 """Scenarios run on the virtual clock, and what the judge says when something is wrong."""
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner
 
+from bci_core.bench import scenarios
 from bci_core.bench.scenarios.evidence import read_evidence
 from bci_core.bench.scenarios.judge import invariants
 from bci_core.bench.scenarios.load import Named, load_scenarios, parse_scenario
@@ -114,3 +116,14 @@ def test_another_stimulator_takes_the_place_of_the_rig_s() -> None:
     assert not judge_scenario(named, "pulse_generator").failed
     (check,) = judge_scenario(named, "acoustic").failed
     assert "is for sound" in check.told
+
+
+@pytest.mark.parametrize("module", ["evidence", "limits", "judge"])
+def test_the_judge_shares_no_code_with_the_loop(module: str) -> None:
+    source = Path(scenarios.__path__[0], f"{module}.py").read_text()
+    imported = {
+        node.module
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("bci_core")
+    }
+    assert imported <= {"bci_core.bench.scenarios.evidence", "bci_core.bench.scenarios.limits"}
