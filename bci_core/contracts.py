@@ -263,8 +263,8 @@ class Stimulator(Protocol):
     Time is handed in, so the same driver runs live and on a virtual clock. The
     owner calls `advance` at `next_event_s` or earlier, and whenever it likes.
 
-    A simulated device also has ``faults``, a `drivers`-side switchboard by which a bench
-    breaks it; see ``docs/write-a-stimulator.md``.
+    A simulated device also has ``faults``, the switches of `bci_core.stimulator.faults` by which
+    a bench breaks it; see ``docs/write-a-stimulator.md``.
     """
 
     Settings: ClassVar[type[BaseModel]]

@@ -45,6 +45,7 @@ TRACED = (
     "safety",
     "session",
     "stim_protocols",
+    "stimulator",
     "streams",
     "testing",
 )

@@ -12,6 +12,7 @@ COMPLETE = (
     "bci_core/errors.py",
     "bci_core/control/loop.py",
     "bci_core/control/policy.py",
+    "bci_core/stimulator/",
     "drivers/stimulators/",
 )
 

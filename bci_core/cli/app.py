@@ -24,6 +24,7 @@ from bci_core.cli import (
     run,
     score,
     tune,
+    unblind,
 )
 from bci_core.cli.bench_output import BareJson
 from bci_core.errors import BciError
@@ -46,7 +47,7 @@ app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")
 app.add_typer(learn.app, name="learn")
 app.add_typer(records.ledger_app, name="ledger")
-for module in (run, look, replay, score, tune, calibrate, records, people, orders, node):
+for module in (run, look, replay, score, tune, calibrate, records, people, orders, unblind, node):
     for command in module.COMMANDS:
         app.command(name=command.__name__.rstrip("_").replace("_", "-"))(command)
 

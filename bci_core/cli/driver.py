@@ -1,4 +1,8 @@
-"""``bci driver check``: whether a driver keeps its contract, rule by rule."""
+"""``bci driver check``: whether a driver or a protocol keeps its contract, rule by rule.
+
+Detectors are not here: what one finds something in, only its author knows. They have
+`bci_core.testing.check_detector`.
+"""
 
 import json
 from dataclasses import asdict
@@ -14,9 +18,9 @@ from bci_core.errors import InputError
 if TYPE_CHECKING:
     from bci_core.testing.verdicts import RuleVerdict
 
-app = typer.Typer(help="Prove a driver against the published conformance checks.")
+app = typer.Typer(help="Prove a driver or a protocol against the published conformance checks.")
 
-KINDS = ("stimulator", "amplifier")
+KINDS = ("stimulator", "amplifier", "protocol")
 
 
 @app.callback()
@@ -46,7 +50,7 @@ def check(
     kind = next((each for each in KINDS if name in registry.names(each)), None)
     if kind is None:
         known = ", ".join(sorted(n for each in KINDS for n in registry.names(each)))
-        raise InputError(f"no driver is called {name!r}; installed: {known}")
+        raise InputError(f"no driver or protocol is called {name!r}; installed: {known}")
     found = _judge(kind, name, _settings(kind, name, rig), seconds)
     broken = sum(not each.kept for each in found)
     if as_json:
@@ -82,12 +86,16 @@ def _judge(kind: str, name: str, settings: Any, seconds: float) -> list["RuleVer
     from bci_core.testing.amplifier_rules import Tolerances
     from bci_core.testing.amplifier_trace import run_amplifier
     from bci_core.testing.check_amplifier import RULES as AMPLIFIER_RULES
+    from bci_core.testing.check_protocol import RULES as PROTOCOL_RULES
+    from bci_core.testing.check_protocol import trial_decisions
     from bci_core.testing.check_stimulator import RULES as STIMULATOR_RULES
     from bci_core.testing.verdicts import verdicts
 
     part = registry.load(kind, name)
     if kind == "stimulator":
         return verdicts(STIMULATOR_RULES, lambda: part(settings), None)
+    if kind == "protocol":
+        return verdicts(PROTOCOL_RULES, lambda: part(settings), trial_decisions())
     trace = run_amplifier(lambda clock: part(settings, clock), seconds, LslClock(), 0.25)
     return verdicts(AMPLIFIER_RULES, trace, Tolerances())
 

@@ -101,11 +101,17 @@ def figures(state: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("lost", f"{state.get('lost', 0)}"),
         *([("flagged", _counted(faults))] if faults else []),
         ("detections", f"{state.get('detections', 0)}"),
-        ("pulses", f"{state.get('delivered', 0)}"),
-        ("sham", f"{state.get('sham', 0)}"),
+        *_ends(state),
         ("refused", f"{sum(refused.values())} {_counted(refused)}".rstrip()),
         ("latency", "-" if latency_ms is None else f"{latency_ms:.2f} ms"),
     ]
+
+
+def _ends(state: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """How triggers ended; a blind session does not tell pulses from sham."""
+    if "done" in state:
+        return [("pulses or sham", f"{state['done']}")]
+    return [("pulses", f"{state.get('delivered', 0)}"), ("sham", f"{state.get('sham', 0)}")]
 
 
 def _counted(numbers: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bci_core.cli.keepers import Keepers, keepers_for
 from bci_core.cli.options import Json, Source
 
 
@@ -40,6 +41,7 @@ def simulate(
         "sessions"
     ),
     as_json: Json = False,
+    keeper: Keepers = None,
 ) -> None:
     """Run amplifier, loop and stimulator in one process on a virtual clock.
 
@@ -53,9 +55,10 @@ def simulate(
     from bci_core.session.simulate import simulate_session
 
     rig = load_rig(source)
+    keepers = keepers_for(rig, keeper)
     console = Console(stderr=as_json)
     with progress_on(console, f"bci · {rig.name} · simulated") as progress:
-        folder, summary = simulate_session(rig, source, out, progress, duration_s)
+        folder, summary = simulate_session(rig, source, out, progress, duration_s, keepers)
     if as_json:
         print(json.dumps({"folder": str(folder.path), **summary}, indent=2))  # noqa: T201
     else:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bci_core.cli.keepers import Keepers, keepers_for
 from bci_core.cli.options import Json, Source
 
 Out = Annotated[Path, typer.Option("--out", help="Where session folders are made.")]
@@ -21,6 +22,7 @@ def run(
     ] = None,
     out: Out = Path("sessions"),
     as_json: Json = False,
+    keeper: Keepers = None,
     private: Annotated[
         bool, typer.Option("--private", help="In a network namespace of its own.")
     ] = False,
@@ -63,9 +65,19 @@ def run(
         console = Console(stderr=as_json)
         hint = f" · {HINT}" if sys.stdin is not None and sys.stdin.isatty() else ""
         title = f"bci · {rig.name} · simulated unless stated{hint}"
+        keepers = keepers_for(rig, keeper)
         with progress_on(console, title) as progress:
             finished = run_session(
-                rig, source, out, LslClock(), progress, duration_s, waiting, operator, stop_key
+                rig,
+                source,
+                out,
+                LslClock(),
+                progress,
+                duration_s,
+                waiting,
+                operator,
+                stop_key,
+                keepers,
             )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
@@ -103,7 +115,8 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
     table.add_column(style="dim", justify="right")
     table.add_column()
     table.add_row("status", f"{summary.get('status')}: {summary.get('reason', '')}")
-    for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", "delivered"):
+    ends = "delivered" if summary.get("done") is None else "done"
+    for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", ends):
         value = summary.get(key)
         table.add_row(key, f"{value:.1f}" if isinstance(value, float) else str(value))
     refused = summary.get("refused") or {}

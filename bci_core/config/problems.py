@@ -36,7 +36,7 @@ def problems_of(
         key = ".".join(str(part) for part in item["loc"])
         where = f"{section}.{key}" if key else section
         first, last = (str(item["loc"][i]) if item["loc"] else "" for i in (0, -1))
-        line = lines.get(f"{section}.{first}", lines.get(section))
+        line = lines.get(where, lines.get(f"{section}.{first}", lines.get(section)))
         found.append(Problem(where, _message(item, last, _holder(model, item["loc"])), line))
     return found
 

@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from typing import Any
+from collections.abc import Collection
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -19,7 +20,7 @@ def rig_reference() -> str:
     blocks = []
     for section in ORDER:
         if section not in PARTS:
-            blocks.append(_block(f"[{section}]", SECTIONS[section]))
+            blocks += _section(section, SECTIONS[section])
             continue
         key = PARTS[section]
         if section in OPTIONAL:
@@ -32,20 +33,37 @@ def rig_reference() -> str:
     return "\n".join(blocks)
 
 
+def _section(section: str, model: type[BaseModel]) -> list[str]:
+    """A section and the tables below it."""
+    tables = {key: each for key, field in model.model_fields.items() if (each := _table(field))}
+    below = [_block(f"[{section}.{key}]", each) for key, each in tables.items()]
+    text = f"May be left out: {OPTIONAL[section]}.\n\n" if section in OPTIONAL else ""
+    return [_block(f"[{section}]", model, text, tuple(tables)), *below]
+
+
+def _table(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of an optional table; None for a plain value."""
+    models = [m for m in get_args(field.annotation) if isinstance(m, type)]
+    return next((m for m in models if issubclass(m, BaseModel)), None)
+
+
 def _optional(section: str, key: str) -> str:
     kind = part_kind(section)
     text = f"May be left out: {OPTIONAL[section]}. `{key}` and its keys are those of `[{kind}]`."
     return "\n".join([f"## `[{section}]`", "", text, ""])
 
 
-def _block(heading: str, model: type[BaseModel]) -> str:
+def _block(
+    heading: str, model: type[BaseModel], text: str = "", without: Collection[str] = ()
+) -> str:
     meanings = _meanings(model)
     rows = [
         f"| `{key}` | {_default(field)} | {meanings.get(key, '')} |"
         for key, field in model.model_fields.items()
+        if key not in without
     ]
     return "\n".join(
-        [f"## `{heading}`", "", "| key | default | meaning |", "|---|---|---|", *rows, ""]
+        [f"## `{heading}`", "", f"{text}| key | default | meaning |", "|---|---|---|", *rows, ""]
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bci_core.control.arms_settings import ArmsSettings
 from bci_core.control.policy import PolicySettings
 from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor_settings import MonitorSettings
@@ -124,6 +125,7 @@ class Rig:
     detector: Part
     guard: Part | None = field(default=None, kw_only=True)
     policy: PolicySettings
+    arms: ArmsSettings | None = field(default=None, kw_only=True)
     protocol: Part
     stimulator: Part
     safety: SafetySettings
@@ -146,7 +148,10 @@ PARTS = {
 }
 """Sections that name a part, and the key that does."""
 
-OPTIONAL = {"guard": "a detector that watches beside the first, and whose onset ends the session"}
+OPTIONAL = {
+    "guard": "a detector that watches beside the first, and whose onset ends the session",
+    "arms": "without it every detection that the policy would act on is stimulated",
+}
 """Sections that may be missing, and what they are for."""
 
 
@@ -161,6 +166,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "blanking": BlankingSettings,
     "montage": MontageSettings,
     "policy": PolicySettings,
+    "arms": ArmsSettings,
     "safety": SafetySettings,
     "arming": ArmingSettings,
     "session": SessionSettings,

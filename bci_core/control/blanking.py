@@ -2,8 +2,10 @@
 
 A trigger that the gate has let through is blanked for as long as the device may act on
 it: from its time, or now, up to its deadline and the length of its program. What the
-device then reports takes the place of that. Sham is blanked as if it had been delivered,
-so that both arms lose the same samples and neither can be told from the recording.
+device then reports takes the place of that. Sham is blanked as if it had been delivered.
+Where control arms delay, or are blind, the plan holds instead, over every time at which any
+arm may act: all lose the same samples, so the detector finds the same in each, and none can
+be told by what was blanked.
 
 Each blank holds from the next sample on, and is put down with the index of that sample:
 a replay takes it from there (see ``docs/decisions``), never from here.
@@ -56,6 +58,8 @@ class Blanking:
         Takes a ledger row.
     clock_offset_s : float
         What is added to a sample's time to get this machine's, on which triggers are.
+    latest_s : float or None
+        The longest delay of any control arm, where the plan is to hold; else None.
     """
 
     def __init__(
@@ -65,9 +69,11 @@ class Blanking:
         monitor: Blanks,
         emit: Callable[[str, dict[str, Any]], None],
         clock_offset_s: float = 0.0,
+        latest_s: float | None = None,
     ) -> None:
         self._settings = settings
-        self._durations_s = {p.program_id: p.train.duration_s for p in programs}
+        self._latest_s = latest_s
+        self._durations_s = {p.program_id: p.duration_s for p in programs}
         self._monitor = monitor
         self._emit = emit
         self._offset_s = clock_offset_s
@@ -75,18 +81,21 @@ class Blanking:
 
     def note_act(self, act: Act) -> None:
         """Blank what the gate has let through."""
-        for trigger, answer in act.triggers:
+        for (_, answer), planned in zip(act.triggers, act.planned, strict=True):
             if isinstance(answer, Refusal):
                 continue
-            first_s = max(trigger.at_s, act.decision.situation.now_s)
-            duration_s = self._durations_s[trigger.program_id]
-            self._open[trigger.seq] = opened = _Open(duration_s)
-            self._blank(trigger.seq, opened, first_s, trigger.deadline_s + duration_s)
+            first_s = max(planned.at_s, act.decision.situation.now_s)
+            duration_s = self._durations_s[planned.program_id]
+            self._open[planned.seq] = opened = _Open(duration_s)
+            end_s = planned.deadline_s + (self._latest_s or 0.0) + duration_s
+            self._blank(planned.seq, opened, first_s, end_s)
 
     def note(self, delivery: Delivery) -> None:
         """Put what the device did in the place of what it might have done."""
         opened = self._open.pop(delivery.seq, None)
         if opened is None or delivery.outcome is Outcome.UNKNOWN:
+            return
+        if self._latest_s is not None and delivery.outcome is not Outcome.REFUSED:
             return
         onset_s, offset_s = delivery.onset_s, delivery.offset_s
         if not isfinite(onset_s):

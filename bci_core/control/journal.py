@@ -2,18 +2,22 @@
 
 One decision row a detection; for each trigger, one outcome row with its seven
 stamps when the device has said how it ended. The live loop, the simulation and
-the replay write the same rows, so they can be compared.
+the replay write the same rows, so they can be compared. In a blind session the ends of
+triggers are told when they no longer tell the arm, and markers, counts and stream rows
+have only what every arm has in common.
 """
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bci_core.control.blinding import HoldBack, marker, outcome_told, withhold
 from bci_core.control.loop import Act
 from bci_core.control.plain import plain
 from bci_core.events import (
@@ -64,6 +68,7 @@ Row = Callable[[NDArray[np.float64], float], None]
 @dataclass(slots=True)
 class _Open:
     trigger: Trigger
+    planned: Trigger
     detection: Detection
     stamps: Stamps
 
@@ -76,17 +81,20 @@ class Journal:
     emit : callable (event, data)
         Takes a ledger row.
     mark : callable (marker, when_s)
-        Takes a marker: ``stim``, ``sham``, ``aborted``, ``refused:…``, ``end``, ``guard:…``.
+        Takes a marker: ``stim``, ``sham``, ``aborted``, or for all three ``stim_or_sham``;
+        ``refused:…``, ``end``, ``guard:…``.
     row : callable (values, when_s)
         Takes a row of the ``NAME-loop`` stream, in the order of `ROW`.
 
     Attributes
     ----------
     counts : Counter
-        ``detections``, ``ends`` of what was detected, ``triggers``, each `Outcome`, and
-        ``guard``: onsets of the guard.
+        ``detections``, ``ends`` of what was detected, ``triggers``, each `Outcome` or
+        ``done`` for what may not be told apart, and ``guard``: onsets of the guard.
     refused : Counter
         By reason, whoever refused.
+    hold : HoldBack or None
+        Of a blind session, which it makes this journal's.
     """
 
     def __init__(self, emit: Emit, mark: Mark, row: Row) -> None:
@@ -97,6 +105,8 @@ class Journal:
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.last_latency_s = nan
+        self.hold: HoldBack | None = None
+        self._held: list[tuple[float, _Open, Delivery]] = []
 
     def note_act(self, act: Act, decided_s: float) -> None:
         """Take over what the loop did with one detection."""
@@ -110,7 +120,7 @@ class Journal:
             self.counts["detections"] += 1
         if decision.verdict is Verdict.REFUSED:
             self._refuse(decision.reason, decision.situation.now_s)
-        for trigger, answer in act.triggers:
+        for (trigger, answer), planned in zip(act.triggers, act.planned, strict=True):
             if isinstance(answer, Refusal):
                 self._refuse(answer.limit, decision.situation.now_s)
                 continue
@@ -122,7 +132,7 @@ class Journal:
                 decided_s=decided_s,
                 sent_s=answer.sent_s,
             )
-            self._open[trigger.seq] = _Open(trigger, decision.detection, stamps)
+            self._open[trigger.seq] = _Open(trigger, planned, decision.detection, stamps)
 
     def note_guard(self, alarm: Detection, guard: str, now_s: float) -> None:
         """Take over what the guard found."""
@@ -141,13 +151,20 @@ class Journal:
                 self.last_latency_s = answer.accepted_s - opened.stamps.received_s
             return
         del self._open[answer.seq]
-        self._close(opened, answer)
+        self._end(opened, answer)
+
+    def release(self, now_s: float) -> None:
+        """Tell the ends of triggers that are due, in the order in which they became so."""
+        while self._held and self._held[0][0] <= now_s:
+            _, opened, delivery = self._held.pop(0)
+            self._close(opened, delivery)
 
     def give_up(self, reason: str) -> None:
         """The device is gone: every open trigger ends with an outcome nobody knows."""
         for seq, opened in sorted(self._open.items()):
-            self._close(opened, Delivery(seq, Outcome.UNKNOWN, reason=reason))
+            self._end(opened, Delivery(seq, Outcome.UNKNOWN, reason=reason))
         self._open.clear()
+        self.release(inf)
 
     @property
     def waiting(self) -> int:
@@ -158,24 +175,40 @@ class Journal:
         self.refused[reason] += 1
         self._mark(f"refused:{reason}", when_s)
 
+    def _end(self, opened: _Open, delivery: Delivery) -> None:
+        if self.hold is None:
+            self._close(opened, delivery)
+            return
+        due = (self.hold.until_s(opened.planned), opened, delivery)
+        insort(self._held, due, key=lambda held: (held[0], held[2].seq))
+
     def _close(self, opened: _Open, delivery: Delivery) -> None:
         stamps = replace(opened.stamps, onset_s=delivery.onset_s)
-        self.counts[delivery.outcome] += 1
-        when_s = delivery.onset_s if isfinite(delivery.onset_s) else stamps.sent_s
-        if delivery.outcome is Outcome.REFUSED:
+        outcome, blind = delivery.outcome, self.hold is not None
+        self.counts[outcome_told(outcome) if blind else outcome] += 1
+        onset_s = opened.planned.at_s if blind else delivery.onset_s
+        when_s = onset_s if isfinite(onset_s) else stamps.sent_s
+        if outcome is Outcome.REFUSED:
             self._refuse(delivery.reason.split(":", 1)[0], when_s)
+        elif blind:
+            self._mark(marker(outcome), when_s)
         else:
-            marker = "stim" if delivery.outcome is Outcome.DELIVERED else str(delivery.outcome)
-            self._mark(marker, when_s)
+            self._mark("stim" if outcome is Outcome.DELIVERED else str(outcome), when_s)
         times = plain(stamps)
         amounts = plain(delivery)
         del amounts["onset_s"]
-        self._emit("outcome", finite_or_null(amounts | times))
-        values = times | amounts
+        told = finite_or_null(amounts | times)
+        self._emit("outcome", told)
         found = opened.detection
-        values |= {"target_s": opened.trigger.at_s, "sham": float(opened.trigger.sham)}
-        values |= {"value": found.value, "channel": found.channel, "spread_s": found.spread_s}
-        self._row(np.array([values[label] for label, _ in ROW], dtype=np.float64), when_s)
+        values: dict[str, Any] = {"value": found.value, "channel": found.channel}
+        values |= {"spread_s": found.spread_s}
+        if blind:
+            values |= withhold("outcome", told) or {}
+            values |= {"target_s": opened.planned.at_s, "sham": None}
+        else:
+            values |= told | {"target_s": opened.trigger.at_s, "sham": opened.trigger.sham}
+        columns = [nan if values[label] is None else float(values[label]) for label, _ in ROW]
+        self._row(np.array(columns, dtype=np.float64), when_s)
 
 
 def decision_rows(act: Act) -> list[dict[str, Any]]:
@@ -184,12 +217,18 @@ def decision_rows(act: Act) -> list[dict[str, Any]]:
     told = plain(decision.detection) | plain(decision.situation)
     told |= {"verdict": str(decision.verdict), "reason": decision.reason}
     told |= {"seq": 0, "program_id": 0, "refusal": None}
+    if act.assigned is not None:
+        given = plain(act.assigned)
+        told |= {key: given[key] for key in ("trial", "slot", "arm", "delay_s")}
     if not act.triggers:
         return [finite_or_null(told)]
     rows = []
+    asked: dict[str, Any]
     for trigger, answer in act.triggers:
         refusal = plain(answer) if isinstance(answer, Refusal) else None
         asked = {"seq": trigger.seq, "program_id": trigger.program_id, "refusal": refusal}
+        if act.assigned is not None:
+            asked["at_s"] = trigger.at_s
         rows.append(finite_or_null(told | asked))
     return rows
 

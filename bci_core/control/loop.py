@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bci_core.contracts import Policy, StimProtocol
+from bci_core.control.arms import ArmAssigner, Assigned
 from bci_core.events import Decision, Detection, Refusal, Situation, Trigger, Verdict
 from bci_core.safety.gate import SafetyGate, Sent
 
@@ -25,14 +26,25 @@ class Act:
     triggers : tuple of (Trigger, Sent or Refusal)
         What was asked of the gate, and its answer. Empty when policy or protocol refused,
         and at the end of an event.
+    assigned : Assigned or None
+        What the trial was allotted, in a session with control arms.
+    before_arm : tuple of Trigger
+        The triggers as the protocol planned them, where the trial was allotted.
     """
 
     decision: Decision
     triggers: tuple[tuple[Trigger, Sent | Refusal], ...] = ()
+    assigned: Assigned | None = None
+    before_arm: tuple[Trigger, ...] = ()
+
+    @property
+    def planned(self) -> tuple[Trigger, ...]:
+        """For each of the triggers, what the protocol had planned, whatever the arm."""
+        return self.before_arm if self.assigned else tuple([t for t, _ in self.triggers])
 
 
 class ClosedLoop:
-    """Detection → policy → protocol → gate.
+    """Detection → policy → protocol → arm → gate.
 
     Parameters
     ----------
@@ -42,6 +54,8 @@ class ClosedLoop:
     clock_offset_s : float
         What is added to a sample's time to get this machine's. Policy, protocol and gate
         go by this machine's clock; decisions are told with the detection as it was made.
+    arms : ArmAssigner, optional
+        Allots each trial to a control arm. Policy and protocol never know to which.
     """
 
     def __init__(
@@ -50,23 +64,36 @@ class ClosedLoop:
         protocol: StimProtocol,
         gate: SafetyGate,
         clock_offset_s: float = 0.0,
+        arms: ArmAssigner | None = None,
     ) -> None:
         self.policy = policy
         self.protocol = protocol
         self.gate = gate
         self._offset_s = clock_offset_s
+        self._arms = arms
         self._next_seq = 1
         # Optional, as the contract has it.
         self._heed: Callable[[Decision], None] = getattr(protocol, "heed", _nobody)
 
+    def begin(self, first_sample_s: float) -> None:
+        """The first sample has come; its time as the detector sees it."""
+        if self._arms is not None:
+            self._arms.begin(first_sample_s + self._offset_s)
+
     def act(self, detection: Detection, situation: Situation) -> Act:
         """Read top to bottom, this is the architecture."""
         decision = self.policy.decide(self._here(detection), situation)
-        decision, triggers = self._plan(decision)
-        self._next_seq += len(triggers)
+        decision, planned = self._plan(decision)
+        self._next_seq += len(planned)
+        assigned = self._arms.assign(decision) if planned and self._arms is not None else None
+        triggers = before_arm = planned
+        if assigned is not None:
+            triggers = tuple([assigned.apply(t, situation.now_s) for t in planned])
+            if assigned.sham:
+                decision = replace(decision, verdict=Verdict.SHAM)
         # From a list, whose length is known: see `bci_core.control.plain`.
         answers = tuple([(t, self.gate.deliver(t, situation.now_s)) for t in triggers])
-        return Act(replace(decision, detection=detection), answers)
+        return Act(replace(decision, detection=detection), answers, assigned, before_arm)
 
     def _plan(self, decision: Decision) -> tuple[Decision, tuple[Trigger, ...]]:
         """What the protocol asks for; when it asks for nothing, the decision says so."""

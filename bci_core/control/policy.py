@@ -4,7 +4,6 @@ from collections import deque
 from math import isfinite
 from typing import ClassVar
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bci_core.events import Decision, Detection, EventKind, Situation, Verdict
@@ -23,11 +22,6 @@ class PolicySettings(BaseModel):
         See `max_rate_hz`.
     stale_after_s : float
         A detection on a sample older than this is not acted on.
-    sham_fraction : float
-        Share of stimuli replaced by sham, chosen at random: 0 the active arm, 1 the
-        sham arm. Everything but the current is the same.
-    seed : int
-        Of that choice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,12 +30,10 @@ class PolicySettings(BaseModel):
     max_rate_hz: float = Field(gt=0.0, le=1000.0)
     rate_window_s: float = Field(default=10.0, gt=0.0, le=600.0)
     stale_after_s: float = Field(default=0.1, gt=0.0, le=10.0)
-    sham_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
-    seed: int = Field(default=0, ge=0)
 
 
 class StandardPolicy:
-    """Refractory, mean rate, vetoes and the sham arm. Ends of events are noted, no more.
+    """Refractory, mean rate and vetoes. Ends of events are noted, no more.
 
     A deterministic function of the detections and situations it has been given, so
     that a recorded session can be decided again.
@@ -52,7 +44,6 @@ class StandardPolicy:
     def __init__(self, settings: PolicySettings) -> None:
         self.settings = settings
         self._acted_s: deque[float] = deque()
-        self._random = np.random.default_rng(settings.seed)
 
     def decide(self, detection: Detection, situation: Situation) -> Decision:
         if detection.kind is EventKind.END:
@@ -61,9 +52,7 @@ class StandardPolicy:
         if reason:
             return Decision(detection, situation, Verdict.REFUSED, reason)
         self._acted_s.append(detection.target_s)
-        fraction = self.settings.sham_fraction
-        sham = fraction > 0.0 and self._random.random() < fraction
-        return Decision(detection, situation, Verdict.SHAM if sham else Verdict.STIM)
+        return Decision(detection, situation, Verdict.STIM)
 
     def _reason_against(self, detection: Detection, situation: Situation) -> str:
         if situation.disarmed:

@@ -18,13 +18,26 @@ from bci_core.clock import Clock
 from bci_core.errors import LedgerError, SessionError
 from bci_core.record.ledger_format import LedgerRow, from_line, is_intact, plain, to_line
 
-__all__ = ["GENESIS", "Ledger", "LedgerReport", "LedgerRow", "read_ledger", "verify_ledger"]
+__all__ = [
+    "GENESIS",
+    "LAST_EVENT",
+    "UNBLINDED",
+    "Ledger",
+    "LedgerReport",
+    "LedgerRow",
+    "append_unblinded",
+    "read_ledger",
+    "verify_ledger",
+]
 
 GENESIS = "0" * 64
 """What the first row is chained to."""
 
 LAST_EVENT = "session.end"
-"""The row that closes a ledger; nothing may follow it."""
+"""The row that closes a ledger; nothing may follow it but `UNBLINDED`."""
+
+UNBLINDED = "unblinded"
+"""The one row that comes after the session: who opened what it had withheld, and when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class LedgerReport:
     head : str
         Hash of the last one.
     closed : bool
-        The last row is ``session.end``: nothing has been cut off the end.
+        It has its ``session.end``: nothing of the session has been cut off the end.
     torn : bool
         After the whole rows comes a part of one: the writer was killed, or the disk
         was full.
@@ -123,15 +136,7 @@ class Ledger:
                 raise TypeError(f"{event}: data are named values, not {type(data).__name__}")
             if self._ended:
                 raise LedgerError(f"{self._path}: nothing may follow {LAST_EVENT!r}")
-            row = {
-                "seq": self._rows + 1,
-                "lsl_s": float(self._clock.now_s()),
-                "utc": self._clock.utc().isoformat(timespec="microseconds"),
-                "actor": actor,
-                "event": event,
-                "data": plain(data, event),
-                "prev": self._head,
-            }
+            row = _content(self._clock, self._rows + 1, actor, event, data, self._head)
             line, digest = to_line(row)
             self._write(line + b"\n")
             self._rows += 1
@@ -196,6 +201,30 @@ class Ledger:
         return LedgerError(self._failure)
 
 
+def append_unblinded(path: Path, clock: Clock, actor: str, data: Mapping[str, Any]) -> None:
+    """Chain the `UNBLINDED` row to a ledger whose session is over.
+
+    Raises
+    ------
+    SessionError
+        The chain does not hold, or the last row is torn: nothing can be chained to that.
+    LedgerError
+        The row could not be written.
+    """
+    found = verify_ledger(path)
+    if found.torn:
+        raise SessionError(f"{path}: row {found.rows + 1} is torn; nothing can be chained to it")
+    row = _content(clock, found.rows + 1, actor, UNBLINDED, data, found.head)
+    line, _ = to_line(row)
+    try:
+        with path.open("ab") as file:
+            file.write(line + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise LedgerError(f"{path}: the row could not be written ({error.strerror})") from error
+
+
 def read_ledger(path: Path) -> list[LedgerRow]:
     """Rows of a ledger, without checking the chain; a torn last row is left out.
 
@@ -227,7 +256,7 @@ def verify_ledger(path: Path) -> LedgerReport:
     closed = False
     for number, line in enumerate(lines, start=1):
         row = _parse(path, number, line)
-        if closed:
+        if closed and row.event != UNBLINDED:
             raise _altered(path, number, f"follows {LAST_EVENT!r}")
         if row.seq != number:
             raise _altered(path, number, f"is numbered {row.seq}: rows are missing, moved or added")
@@ -236,10 +265,25 @@ def verify_ledger(path: Path) -> LedgerReport:
         if not is_intact(row, line):
             raise _altered(path, number, "does not match its hash: it was changed")
         head = row.hash
-        closed = row.event == LAST_EVENT
+        closed = closed or row.event == LAST_EVENT
     if closed and torn:
         raise _altered(path, len(lines) + 1, f"follows {LAST_EVENT!r}")
     return LedgerReport(len(lines), head, closed, torn)
+
+
+def _content(
+    clock: Clock, seq: int, actor: str, event: str, data: Mapping[str, Any], prev: str
+) -> dict[str, Any]:
+    """A row, but for its hash."""
+    return {
+        "seq": seq,
+        "lsl_s": float(clock.now_s()),
+        "utc": clock.utc().isoformat(timespec="microseconds"),
+        "actor": actor,
+        "event": event,
+        "data": plain(data, event),
+        "prev": prev,
+    }
 
 
 def _lines(path: Path) -> tuple[list[bytes], bool]:

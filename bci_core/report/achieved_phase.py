@@ -41,6 +41,11 @@ class AchievedPhase:
     cycles: int | None
     missed: int | None
 
+    def error_of(self, onsets_s: Floats, clock_offset_s: float) -> CircularMean:
+        """Phase minus target at some onsets, on the clock of the loop's machine."""
+        phases_deg = self.truth.at_deg(onsets_s[np.isfinite(onsets_s)] - clock_offset_s)
+        return circular_mean(phases_deg[np.isfinite(phases_deg)] - self.target_deg)
+
     def figures(self) -> dict[str, Any]:
         """For ``summary.json``."""
         return {

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from bci_core.detection.montage import montage_of
 from bci_core.detection.montage_settings import MontageSettings
 from bci_core.errors import ConfigError, SessionError
-from bci_core.record.ledger import LedgerReport, read_ledger, verify_ledger
+from bci_core.record.ledger import LedgerReport, verify_ledger
+from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import SessionRecording, read_session_xdf
 from bci_core.report.trace import Trace, trace
 
@@ -75,7 +76,7 @@ def read_evidence(files: SessionFiles) -> Evidence:
         The ledger is missing or was altered: no figure is made from it.
     """
     ledger = verify_ledger(files.ledger)
-    told = trace(read_ledger(files.ledger))
+    told = trace(read_rows(files.ledger))
     stream = told.ready.get("stream", {}).get("name")
     recording, problem = _recording(files.xdf, stream)
     labels = tuple(told.ready.get("stream", {}).get("channels", ()))

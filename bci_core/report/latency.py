@@ -63,7 +63,8 @@ def stage_times_ms(told: Trace) -> dict[str, Floats]:
     times["sample_to_received"] -= told.clock_offset_s * 1e3
     begun = told.with_outcome(Outcome.DELIVERED, Outcome.SHAM, Outcome.ABORTED)
     times[DEVICE] = column(begun, "device_latency_s") * 1e3
-    targets_s = {trigger["seq"]: trigger.get("target_s") for trigger in told.triggers}
+    # What a control arm asks for is not what was detected.
+    targets_s = {t["seq"]: t.get("at_s", t.get("target_s")) for t in told.triggers}
     intended_s = column([{"target_s": targets_s.get(o.get("seq"))} for o in begun], "target_s")
     times[ONSET_ERROR] = (column(begun, "onset_s") - intended_s) * 1e3
     return times

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bci_core.control import blinding
 from bci_core.errors import SessionError
 from bci_core.events import Outcome
 from bci_core.report.achieved_phase import achieved_phase
+from bci_core.report.arms import arm_figures
 from bci_core.report.audit import audit
 from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
 from bci_core.report.latency import judge, quantiles, stage_times_ms
@@ -102,9 +104,7 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "ends": told.n_ends,
         "guard": told.n_guard,
         "triggers": len(told.triggers),
-        "delivered": len(told.with_outcome(Outcome.DELIVERED)),
-        "sham": len(told.with_outcome(Outcome.SHAM)),
-        "aborted": len(told.with_outcome(Outcome.ABORTED)),
+        **_ends(told),
         "unaccounted": told.unaccounted,
         "contradictions": len(told.contradictions),
         "refused": told.refused(),
@@ -113,7 +113,10 @@ def summary_of(evidence: Evidence) -> dict[str, Any]:
         "phase": phase.figures() if phase is not None else None,
         "audit": audited.figures() if audited is not None else None,
         "audit_reason": why_no_audit or None,
-        "charge_uc": float(np.nansum(column(told.outcomes, "charge_uc"))),
+        "arms": arm_figures(evidence, phase),
+        "charge_uc": None
+        if told.is_blind
+        else float(np.nansum(column(told.outcomes, "charge_uc"))),
         "safety": {
             "worst_case": [{**use, "used": used_fraction(use)} for use in told.worst_case],
             "overrides": [dict(override) for override in told.overrides],
@@ -144,6 +147,14 @@ def used_fraction(use: Mapping[str, Any]) -> float | None:
     if use.get("limit") == "shannon_k":
         return float(10.0 ** ((value - bound) / 2.0))
     return value / bound if bound > 0.0 else None
+
+
+def _ends(told: Trace) -> dict[str, int | None]:
+    """How triggers ended; a blind session does not tell pulses from sham."""
+    outcomes = (Outcome.DELIVERED, Outcome.SHAM, Outcome.ABORTED)
+    counted = {str(o): None if told.is_blind else len(told.with_outcome(o)) for o in outcomes}
+    done = sum(o.get("outcome") == blinding.OUTCOME for o in told.outcomes)
+    return {**counted, "done": done if told.is_blind else None}
 
 
 def _ending(told: Trace) -> tuple[str, str]:

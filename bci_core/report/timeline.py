@@ -23,6 +23,7 @@ ALARMING = frozenset(
 
 _ELSEWHERE = frozenset(
     {
+        "arms.committed",
         "blank",
         "decision",
         "delivery",

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bci_core.control import blinding
 from bci_core.events import EventKind, Outcome, Verdict
-from bci_core.record.ledger import LedgerRow
+from bci_core.record.ledger import UNBLINDED, LedgerRow
 from bci_core.report.timeline import ArmedSpan, Data, Event, armed_spans, number, timeline
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,10 @@ class Trace:
         What the guard found.
     worst_case, overrides : sequence of mapping
         Uses of the safety limits, and the limits that were loosened.
+    committed : mapping
+        What was published of the control arms; empty in a session without.
+    unblinded : mapping
+        Who opened a blind session, with ``utc``; empty where nobody has.
     """
 
     start: Data
@@ -63,10 +68,17 @@ class Trace:
     alarms: Sequence[Data]
     worst_case: Sequence[Data]
     overrides: Sequence[Data]
+    committed: Data
+    unblinded: Data
 
     @property
     def name(self) -> str:
         return str(self.start.get("name", ""))
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether what happened in each arm is withheld still."""
+        return bool(self.committed.get("blind")) and not self.unblinded
 
     @property
     def simulated(self) -> bool | None:
@@ -102,7 +114,7 @@ class Trace:
     @property
     def triggers(self) -> list[Data]:
         """Decisions that the gate sent to the device."""
-        acting = (Verdict.STIM, Verdict.SHAM)
+        acting = (Verdict.STIM, Verdict.SHAM, blinding.VERDICT)
         return [
             d
             for d in self.decisions
@@ -142,6 +154,8 @@ class Trace:
 def trace(rows: Iterable[LedgerRow]) -> Trace:
     """Sort the rows of a ledger."""
     rows = list(rows)
+    unblinded = next((r.data | {"utc": r.utc} for r in rows if r.event == UNBLINDED), {})
+    rows = [row for row in rows if row.event != UNBLINDED]  # which is after the session
     by_event: dict[str, list[Data]] = {}
     for row in rows:
         by_event.setdefault(row.event, []).append(row.data)
@@ -166,6 +180,8 @@ def trace(rows: Iterable[LedgerRow]) -> Trace:
         alarms=by_event.get("guard", []),
         worst_case=[use for data in by_event.get("limit.worst_case", []) for use in data["uses"]],
         overrides=_overrides(by_event.get("safety.override", [])),
+        committed=last("arms.committed"),
+        unblinded=unblinded,
     )
 
 
@@ -186,7 +202,7 @@ def _completed(by_event: Mapping[str, list[Data]]) -> list[Data]:
     told = [
         {**stamps.get(delivery.get("seq"), {}), **delivery}
         for delivery in by_event.get("delivery", [])
-        if delivery.get("seq") not in known
+        if delivery.get("seq") not in known and "outcome" in delivery
     ]
     known |= {outcome.get("seq") for outcome in told}
     return [*heard, *told, *(o for o in unknown if o.get("seq") not in known)]
@@ -197,7 +213,8 @@ def _contradictions(by_event: Mapping[str, list[Data]]) -> list[int]:
     return [
         int(delivery["seq"])
         for delivery in by_event.get("delivery", [])
-        if (loop := heard.get(delivery.get("seq"))) is not None
+        if "outcome" in delivery  # which is withheld in a blind session
+        and (loop := heard.get(delivery.get("seq"))) is not None
         and loop.get("outcome") != Outcome.UNKNOWN
         and any(loop.get(key) != delivery.get(key) for key in _TOLD_TWICE)
     ]

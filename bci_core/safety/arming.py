@@ -298,10 +298,17 @@ class Arming:
             return
         self._clock_s = now_s
         self._trains.advance(now_s)
-        if self._armed:
-            run_out = self._run_out(now_s)
-            if run_out:
-                self._disarm(*run_out[0])
+        if self._armed and not self._fresh(now_s):
+            self._disarm(*self._run_out(now_s)[0])
+
+    def _fresh(self, now_s: float) -> bool:
+        """Whether nothing has run out; asked at every trigger, and so without a list."""
+        settings = self._settings
+        return (
+            at_most(now_s - self._heartbeat_s, settings.heartbeat_timeout_s)
+            and at_most(now_s - self._samples_s, settings.stale_after_s)
+            and at_most(now_s - self._renewed_s, self._lease_s)
+        )
 
     def _run_out(self, now_s: float) -> list[tuple[str, str]]:
         """What is not fresh any more, as code and detail."""

@@ -168,8 +168,6 @@ class SafetyGate:
             return refusal
         end_s = start_s + self._durations_s[index]
         self._arming.sent(trigger.seq, start_s, end_s, self._lockout_s, now_s)
-        self._history.add(index, start_s)
-        self.after_discharge.note_train(end_s, self._electrodes[index])
         self._last_seq = trigger.seq
         self._unreported[trigger.seq] = (trigger, end_s)
         try:
@@ -177,6 +175,10 @@ class SafetyGate:
         except BciError:
             self._arming.disarm("link", now_s)
             raise
+        finally:
+            # Sent or lost, it counts; after sending, which must not wait for the books.
+            self._history.add(index, start_s)
+            self.after_discharge.note_train(end_s, self._electrodes[index])
         return Sent(trigger.seq, sent_s)
 
     def tighten(self, **limits: float) -> None:

@@ -4,6 +4,7 @@ A train counts from the moment it is let through, delivered or not, sham or not.
 device then reports only adds to it: where more was delivered, or later, that counts.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from math import inf, isfinite, isinf
 from bci_core.events import Delivery, Outcome, Refusal
 from bci_core.safety.check import Able, ProgramCheck
 from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.safety.limits import ALL_KINDS, at_least, at_most
+from bci_core.safety.limits import ALL_KINDS, TOLERANCE, at_least, at_most
 from bci_core.safety.shape import label
 from bci_core.safety.use import Use
 from bci_core.safety.windows import Window
@@ -21,7 +22,8 @@ from bci_core.stimulus import StimProgram
 HOUR_S = 3600.0
 DAY_S = 86_400.0
 DAY_GRAIN_S = 60.0
-"""A day's trains are kept by the minute."""
+DAY_GRAINS = 1442
+"""A day's trains are kept by the minute: its minutes, that which it cuts, and one ahead."""
 
 RATE_INTERVALS = 8
 """Intervals the mean train rate is taken over, as in Trodes."""
@@ -69,6 +71,8 @@ class _Budget:
     unit: str
     bound: float
     where: str
+    most: float
+    """`bound`, with what `at_most` lets rounding add."""
 
 
 _TRAINS, _ON_TIME, _SOUND, _FIRST_GROUP = range(4)
@@ -101,7 +105,7 @@ class TrainHistory:
         check = ProgramCheck(envelope, capabilities)
         self._uses = uses = [check.use(program) for program in programs]
         self._groups = groups = _groups(uses, earlier)
-        n_amounts = _FIRST_GROUP + 2 * len(groups)
+        n_amounts = _FIRST_GROUP + 2 * len(set(groups.values()))
         self._durations_s = [program.duration_s for program in programs]
         self._charges_uc = [program.charge_uc for program in programs]
         self._labels = [label(program) for program in programs]
@@ -112,8 +116,9 @@ class TrainHistory:
             for program, use in zip(programs, uses, strict=True)
         ]
         self.use(envelope)
-        self._hour = Window(HOUR_S, n_amounts)
-        self._day = Window(DAY_S, n_amounts, DAY_GRAIN_S)
+        # The hour holds no more programs than its limit, since the next is refused.
+        self._hour = Window(HOUR_S, n_amounts, envelope.trains_per_hour + len(earlier) + 1)
+        self._day = Window(DAY_S, n_amounts, DAY_GRAINS + len(earlier), DAY_GRAIN_S)
         self._starts_s: deque[float] = deque(maxlen=RATE_INTERVALS)
         self._last_end_s = -inf
         for dose in earlier:
@@ -157,7 +162,7 @@ class TrainHistory:
             value = (day if budget.daily else hour)[at] + amounts[at]
             if gone is not None:
                 value -= gone[at]
-            if not at_most(value, budget.bound):
+            if not value <= budget.most:  # NaN is not
                 return Refusal(budget.code, value, budget.bound, budget.unit, budget.where)
         return None
 
@@ -232,8 +237,8 @@ def _amounts(
     charge_uc: Mapping[int, float],
     net_charge_uc: Mapping[int, float],
     groups: Mapping[int, int],
-) -> list[float]:
-    amounts = [0.0] * (_FIRST_GROUP + 2 * len(set(groups.values())))
+) -> "array[float]":
+    amounts = array("d", bytes(8 * (_FIRST_GROUP + 2 * len(set(groups.values())))))
     amounts[_TRAINS], amounts[_ON_TIME], amounts[_SOUND] = trains, on_time_s, sound_dose
     for electrode, at in groups.items():
         amounts[at] = charge_uc.get(electrode, 0.0)
@@ -249,7 +254,9 @@ def _budgets(
 
     def budget(key: str, at: int, place: str = where) -> _Budget:
         kind = ALL_KINDS[key]
-        return _Budget(at, "per_day" in key, kind.code, kind.unit, limits[key], place)
+        bound = limits[key]
+        most = bound + TOLERANCE * abs(bound)
+        return _Budget(at, "per_day" in key, kind.code, kind.unit, bound, place, most)
 
     budgets = [
         budget("trains_per_hour", _TRAINS),

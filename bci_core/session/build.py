@@ -12,6 +12,8 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Part, Rig
 from bci_core.contracts import Amplifier, Detector, StimProtocol, Stimulator, StimulatorLink
+from bci_core.control.arms import Design
+from bci_core.control.blinding import HoldBack
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.policy import StandardPolicy
 from bci_core.detection.montage import montage_of
@@ -23,6 +25,7 @@ from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.gate import SafetyGate
 from bci_core.safety.history import Dose
 from bci_core.session.approvals import approvals_needed, check_approvals
+from bci_core.session.arms import arms_problems, assigner
 
 if TYPE_CHECKING:
     # Compiled code takes long to import, and only the loop needs it.
@@ -76,11 +79,22 @@ def sensing(rig: Rig, info: StreamInfo, lead_s: float) -> "Sensing":
 
 @dataclass(frozen=True, slots=True)
 class Wired:
-    """A loop and the parts that others need to reach."""
+    """A loop and the parts that others need to reach; `design` of its control arms, if any."""
 
     loop: ClosedLoop
     gate: SafetyGate
     protocol: StimProtocol
+    design: Design | None = None
+
+    @property
+    def blanked_s(self) -> float | None:
+        """How much longer each stimulus is blanked, as `Blanking` has it.
+
+        None where the device's reports tell nothing of the arm: none delays, none is blind.
+        """
+        if self.design is None or not (self.design.latest_s or self.design.settings.blind):
+            return None
+        return self.design.latest_s
 
 
 def wire(
@@ -89,16 +103,37 @@ def wire(
     arming: Arming,
     clock_offset_s: float = 0.0,
     earlier: Sequence[Dose] = (),
+    seed: bytes | None = None,
 ) -> Wired:
-    """Policy, protocol and gate around a link; the offset as `ClosedLoop` has it.
+    """Policy, protocol, control arms and gate around a link.
 
     The gate lets nothing through before it has been connected.
+
+    Parameters
+    ----------
+    rig : Rig
+    link : StimulatorLink
+    arming : Arming
+    clock_offset_s : float
+        As `ClosedLoop` has it.
+    earlier : sequence of Dose
+        What earlier sessions have used of the day's budgets.
+    seed : bytes or None
+        Of the arms; None where there are none, or where it is sealed.
     """
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
     gate = SafetyGate(envelope, proto.programs(), link, arming, earlier)
-    loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s)
-    return Wired(loop, gate, proto)
+    arms = assigner(rig, seed)
+    loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s, arms)
+    return Wired(loop, gate, proto, None if arms is None else arms.design)
+
+
+def hold_back(wired: Wired) -> HoldBack | None:
+    """Of a blind session."""
+    if wired.design is None or not wired.design.settings.blind:
+        return None
+    return HoldBack(wired.protocol.programs(), wired.design.latest_s)
 
 
 def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
@@ -125,10 +160,12 @@ def check(rig: Rig, source: str, clock: Clock) -> StreamInfo:
     try:
         programs = protocol(rig).programs()
         device = stimulator(rig)
-        check_programs(programs, SafetyEnvelope.from_settings(rig.safety), device.capabilities)
+        envelope = SafetyEnvelope.from_settings(rig.safety)
+        check_programs(programs, envelope, device.capabilities)
     except BciError as error:
         problems += _problems("safety", error)
     else:
+        problems += arms_problems(rig, programs, envelope)
         try:
             approvals(rig, source)
         except BciError as error:

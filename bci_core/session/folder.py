@@ -10,6 +10,7 @@ import psutil
 
 from bci_core.clock import Clock
 from bci_core.errors import SessionError
+from bci_core.record.blind_ledger import SEALED_FILE
 
 LIFELINE = "lifeline"
 """File beside the session's keys by which the device learns at once that the loop has died."""
@@ -130,6 +131,16 @@ class SessionFolder:
     @property
     def provenance(self) -> Path:
         return self.path / "provenance.json"
+
+    @property
+    def sealed(self) -> Path:
+        """What a blind session does not tell yet."""
+        return self.path / SEALED_FILE
+
+    @property
+    def allocation(self) -> Path:
+        """Seed of the control arms, where they are not blind; for its owner's eyes."""
+        return self.path / "allocation.json"
 
     @property
     def lsl_config(self) -> Path:

@@ -12,12 +12,14 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities, SoundCapabilities, StimProtocol, StimulatorLink
+from bci_core.control.allocation import SEED_BYTES
 from bci_core.control.blanking import Blanking
+from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal, Row
 from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError, SafetyError
-from bci_core.events import Delivery, Detection, EventKind, Impedance, Situation
+from bci_core.events import Delivery, Detection, EventKind, Impedance, Outcome, Situation
 from bci_core.people.keyring import Role
 from bci_core.safety.arming import Arming
 from bci_core.safety.history import Dose
@@ -69,11 +71,13 @@ class LiveLoop:
         Whether the stream is stamped with this machine's clock.
     earlier : sequence of Dose
         What earlier sessions have used of the day's budgets.
+    seed : bytes
+        Of the control arms, where the rig has any.
 
     Raises
     ------
     RunError
-        No samples come, or the stimulator refuses its programs.
+        No samples come, the stimulator refuses its programs, or the arms have no seed.
     """
 
     def __init__(
@@ -87,7 +91,10 @@ class LiveLoop:
         clock: Clock,
         same_machine: bool = True,
         earlier: Sequence[Dose] = (),
+        seed: bytes = b"",
     ) -> None:
+        if rig.arms is not None and len(seed) != SEED_BYTES:
+            raise RunError("the rig has control arms, and the loop was given no seed to allot by")
         self.rig = rig
         self.journal = journal
         self._inlet = inlet
@@ -96,7 +103,8 @@ class LiveLoop:
         self._clock = clock
         self.arming = Arming(rig.arming)
         self._offset_s = 0.0 if same_machine else inlet.clock_offset_s()
-        wired = build.wire(rig, link, self.arming, self._offset_s, earlier)
+        wired = build.wire(rig, link, self.arming, self._offset_s, earlier, seed or None)
+        journal.hold = build.hold_back(wired)
         self._loop, self._gate = wired.loop, wired.gate
         self.arming.connect(clock.now_s())
         capabilities = link.load(wired.protocol.programs())
@@ -110,7 +118,12 @@ class LiveLoop:
         lead_s = float(path_s) + capabilities.max_command_latency_s + LEAD_MARGIN_S
         self.sensing = build.sensing(rig, inlet.info, lead_s)
         self._blanking = Blanking(
-            rig.blanking, wired.protocol.programs(), self.sensing.monitor, emit, self._offset_s
+            rig.blanking,
+            wired.protocol.programs(),
+            self.sensing.monitor,
+            emit,
+            self._offset_s,
+            wired.blanked_s,
         )
         self._publishing = Publishing(
             self.sensing, streams.mask, streams.outputs, streams.labels, self._offset_s
@@ -154,6 +167,7 @@ class LiveLoop:
         if wake.n_samples:
             if not isfinite(self._first_sample_s):
                 self._first_sample_s = wake.first_sample_s
+                self._loop.begin(wake.first_sample_s)
                 self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
             now_s = self._clock.now_s()
             # Old samples that still come in are no sign of life.
@@ -268,6 +282,7 @@ class LiveLoop:
             if isinstance(answer, Delivery):
                 self._gate.note(answer)
                 self._blanking.note(answer)
+        self.journal.release(self._clock.now_s())
 
     def _keep_house(self) -> None:
         if self._disarmed:
@@ -340,11 +355,16 @@ def live_figures(sensing: "Sensing", journal: Journal, disarmed: str) -> dict[st
         "lost": counts.lost,
         "sample_faults": faults_of(counts),
         "detections": journal.counts["detections"],
-        "delivered": journal.counts["delivered"],
-        "sham": journal.counts["sham"],
+        **_ends(journal),
         "refused": dict(journal.refused),
         "disarmed": disarmed,
     }
+
+
+def _ends(journal: Journal) -> dict[str, int]:
+    """How triggers ended, as far as that may be told."""
+    outcomes = (Outcome.DELIVERED, Outcome.SHAM) if journal.hold is None else (OUTCOME,)
+    return {str(outcome): journal.counts[outcome] for outcome in outcomes}
 
 
 def faults_of(counts: "SampleCounts") -> dict[str, int]:

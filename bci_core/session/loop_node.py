@@ -25,9 +25,9 @@ UNLOGGED_LIMIT_S = 1.0
 class LoopNode:
     """Runs a `LiveLoop` under the supervisor's orders.
 
-    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, earlier}, ``begin``,
-    ``arm`` {actor}, ``disarm`` {reason}, ``reset`` {actor, role}, ``tighten`` {limits},
-    ``logged`` {rows}, ``stop``, ``close``.
+    Orders: ``connect`` {source_id, channels, endpoint, keys, same_machine, earlier, seed of the
+    control arms or null}, ``begin``, ``arm`` {actor}, ``disarm`` {reason}, ``reset`` {actor,
+    role}, ``tighten`` {limits}, ``logged`` {rows}, ``stop``, ``close``.
 
     Parameters
     ----------
@@ -157,6 +157,7 @@ class LoopNode:
             self._clock,
             order["same_machine"],
             doses_of(order["earlier"]),
+            seed=bytes.fromhex(order.get("seed") or ""),
         )
         self._channel.send({"event": "connected", "scheduling": scheduling})
 

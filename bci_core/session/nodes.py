@@ -8,7 +8,7 @@ from typing import Any
 
 from bci_core.clock import Clock
 from bci_core.errors import BciError, LedgerError, NodeError
-from bci_core.record.ledger import Ledger
+from bci_core.record.blind_ledger import LedgerLike
 from bci_core.session.channel import Message
 from bci_core.session.folder import SessionFolder
 from bci_core.session.node import ROLES
@@ -49,7 +49,7 @@ class Nodes:
     ----------
     folder : SessionFolder
     session_id : str
-    ledger : Ledger
+    ledger : LedgerLike
     clock : Clock
     heard : callable (node, message)
         Told of every message, after rows have been put into the ledger. Raises nothing.
@@ -61,7 +61,7 @@ class Nodes:
         self,
         folder: SessionFolder,
         session_id: str,
-        ledger: Ledger,
+        ledger: LedgerLike,
         clock: Clock,
         heard: Heard,
         waiting: Sequence[WaitingNode] = (),

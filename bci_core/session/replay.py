@@ -15,6 +15,7 @@ from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Rig
 from bci_core.contracts import Capabilities
+from bci_core.control.blinding import withhold
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
 from bci_core.events import (
@@ -28,12 +29,13 @@ from bci_core.events import (
     Situation,
     Trigger,
 )
-from bci_core.record.ledger import read_ledger
 from bci_core.record.ledger_format import LedgerRow
+from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import read_session_xdf
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.session import build
+from bci_core.session.arms import seed_of
 from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import guard_name
@@ -139,7 +141,8 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
 
     The detectors see the samples, and the blanks that were laid over them; policy and gate
     see what they saw then: the recorded times and whether the session was armed. What the
-    guard found is compared as well.
+    guard found is compared as well. Of a session that is still blind, only what it tells can
+    be: its arms are unknown, and no decision depends on them.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
     clock = LslClock()
     begun_s = clock.now_s()
     rig = load_rig(str(folder.rig))
-    ledger = read_ledger(folder.ledger)
+    ledger = read_rows(folder.ledger)
     ready = _one(ledger, "loop.ready", folder)
     recording = read_session_xdf(folder.xdf, ready["stream"]["name"])
     first = int(np.searchsorted(recording.times_s, ready["first_sample_s"]))
@@ -157,7 +160,7 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
         raise SessionError(
             f"{folder.xdf}: the loop's first sample, at {ready['first_sample_s']!r} s, is not in it"
         )
-    replay = _Replay(rig, ready, ledger)
+    replay = _Replay(rig, ready, ledger, seed_of(folder, ledger))
     last = first + replay.n_samples if replay.complete else len(recording.times_s)
     samples = np.ascontiguousarray(recording.samples[first:last], dtype=np.float32)
     times_s = np.ascontiguousarray(recording.times_s[first:last])
@@ -171,7 +174,9 @@ def replay_session(folder: SessionFolder) -> ReplayResult:
 class _Replay:
     """The loop of a session once more, beside what its ledger says."""
 
-    def __init__(self, rig: Rig, ready: dict[str, Any], ledger: list[LedgerRow]) -> None:
+    def __init__(
+        self, rig: Rig, ready: dict[str, Any], ledger: list[LedgerRow], seed: bytes | None
+    ) -> None:
         told: dict[str, list[dict[str, Any]]] = {}
         for row in ledger:
             told.setdefault(row.event, []).append(dict(row.data))
@@ -189,11 +194,13 @@ class _Replay:
         self._sensing = build.sensing(rig, info, ready["lead_s"])
         self._arming = RecordedArming(rig.arming)
         offset_s = float(ready.get("clock_offset_s") or 0.0)
-        wired = build.wire(rig, RecordedLink(), self._arming, offset_s, earlier_of(ledger))
+        wired = build.wire(rig, RecordedLink(), self._arming, offset_s, earlier_of(ledger), seed)
         self._loop, self._gate = wired.loop, wired.gate
         self._gate.connect(build.stimulator(rig).capabilities)
         self._reports = _reports(ledger)
         self._tightened = deque(tightenings(ledger))
+        self._loop.begin(ready["first_sample_s"])
+        self._blind = seed is None and rig.arms is not None
 
     def run(self, samples: NDArray[np.float32], times_s: NDArray[np.float64]) -> str:
         """The first difference, or ""."""
@@ -246,6 +253,8 @@ class _Replay:
                 was["received_s"], was["detected_s"], was["now_s"], was["disarmed"]
             )
             now = decision_rows(self._loop.act(detection, situation))
+            if self._blind:
+                now = [withhold("decision", row) or row for row in now]
             difference = _compare(now, self.decisions[self.made : self.made + len(now)])
             if difference:
                 return difference
@@ -270,6 +279,9 @@ def tightenings(ledger: Sequence[LedgerRow]) -> list[tuple[int, dict[str, float]
     return found
 
 
+_TOLD = frozenset(Outcome) - {Outcome.UNKNOWN}
+
+
 def _reports(ledger: list[LedgerRow]) -> deque[tuple[int, Delivery]]:
     """What the gate was told of its triggers, each with the number of decisions before it."""
     reports: deque[tuple[int, Delivery]] = deque()
@@ -278,7 +290,8 @@ def _reports(ledger: list[LedgerRow]) -> deque[tuple[int, Delivery]]:
         if row.actor != "loop":
             continue
         decisions += row.event == "decision"
-        if row.event == "outcome" and row.data["outcome"] != Outcome.UNKNOWN:
+        # Of an outcome that nobody knows, or that is sealed, there is nothing to hand on.
+        if row.event == "outcome" and row.data["outcome"] in _TOLD:
             told: dict[str, Any] = {k: nan if v is None else v for k, v in row.data.items()}
             told["outcome"] = Outcome(told["outcome"])
             fields = {key: told[key] for key in Delivery.__dataclass_fields__ if key in told}

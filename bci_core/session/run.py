@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
@@ -19,11 +19,15 @@ from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose
 from bci_core.session import build, doses, privacy
 from bci_core.session.approvals import limits_statement
+from bci_core.session.arms import Opened, check_keepers, commit
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
 from bci_core.session.process import WaitingNode
 from bci_core.session.progress import Progress
 from bci_core.session.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from bci_core.record.keepers import Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,12 @@ def run_session(
     waiting: Sequence[WaitingNode] = (),
     operator: str = "operator",
     stop_key: StopKey = no_key,
+    keepers: Sequence["Keeper"] = (),
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
 
     `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
+    A blind session needs its two `keepers`.
 
     Raises
     ------
@@ -72,16 +78,23 @@ def run_session(
         The rig has mistakes that only its parts can find; nothing was started.
     SafetyError
         What an earlier session has stimulated is not known (`doses.earlier_doses`).
+    InputError
+        The keepers are not those of the rig.
     """
+    check_keepers(rig, keepers)
     lsl_text = privacy.confine(rig.lsl)
     info = build.check(rig, source, clock)
     earlier = doses.earlier_doses(out, rig.rig.subject, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, lsl_text, build.approvals(rig, source), earlier)
+    opened = open_session(
+        folder, rig, clock, lsl_text, build.approvals(rig, source), earlier, keepers
+    )
     progress.say(f"session {folder.path}")
+    if opened.told:
+        progress.say(opened.told)
     outputs = build.outputs(rig, info)
     supervisor = Supervisor(
-        rig, info, folder, ledger, clock, progress, duration_s, waiting, outputs, operator
+        rig, info, folder, opened, clock, progress, duration_s, waiting, outputs, operator
     )
     with stop_key(supervisor.press_stop):
         ending = supervisor.run()
@@ -95,8 +108,9 @@ def open_session(
     lsl_text: str = "",
     approved_by: Sequence[Person] = (),
     earlier: Sequence[Dose] = (),
-) -> Ledger:
-    """Write down what is settled before anything starts: rig, origins, limits.
+    keepers: Sequence["Keeper"] = (),
+) -> Opened:
+    """Write down what is settled before anything starts: rig, origins, arms, limits.
 
     Parameters
     ----------
@@ -109,6 +123,8 @@ def open_session(
         Whose keys stand under limits that are looser than their class.
     earlier : sequence of Dose
         What earlier sessions have used of the day's budgets.
+    keepers : sequence of Keeper
+        Of a blind session.
 
     Raises
     ------
@@ -138,6 +154,7 @@ def open_session(
         "virtual_time": isinstance(clock, VirtualClock),
     }
     ledger.append("session.start", "supervisor", start)
+    opened = commit(rig, folder, ledger, keepers)
     programs = build.protocol(rig).programs()
     uses = worst_case(programs, envelope, able)
     ledger.append("limit.worst_case", "supervisor", {"uses": [asdict(use) for use in uses]})
@@ -148,7 +165,7 @@ def open_session(
         signer = {"by": person.name, "role": person.role, "key": person.fingerprint}
         ledger.append("safety.approval", "supervisor", limits_statement(rig) | signer)
     ledger.sync()
-    return ledger
+    return opened
 
 
 def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:

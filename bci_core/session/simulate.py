@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from bci_core.control.emissions import LABELS, rows_of, units_of
 from bci_core.control.journal import MASK, ROW, Journal, Row
 from bci_core.control.publishing import Publishing, output_channels
 from bci_core.errors import BciError, InputError, RunError
-from bci_core.events import Delivery, EventKind, Situation
-from bci_core.record.ledger import Ledger
+from bci_core.events import Delivery, Emission, EventKind, Situation
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
+from bci_core.session.arms import Opened, check_keepers
 from bci_core.session.folder import SessionFolder
 from bci_core.session.live_loop import (
     LEAD_MARGIN_S,
@@ -36,6 +36,9 @@ from bci_core.session.live_loop import (
 from bci_core.session.progress import Progress
 from bci_core.session.run import finish, open_session
 
+if TYPE_CHECKING:
+    from bci_core.record.keepers import Keeper
+
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
 FEELING_READ_S = 0.002
@@ -44,7 +47,12 @@ SAMPLES, EVENTS, ROWS, MASKS, CURRENT, OUTPUTS = range(6)
 
 
 def simulate_session(
-    rig: Rig, source: str, out: Path, progress: Progress, duration_s: float
+    rig: Rig,
+    source: str,
+    out: Path,
+    progress: Progress,
+    duration_s: float,
+    keepers: Sequence["Keeper"] = (),
 ) -> tuple[SessionFolder, dict[str, Any]]:
     """Run a rig as fast as the processor allows; the session folder is a real one.
 
@@ -57,14 +65,20 @@ def simulate_session(
     Raises
     ------
     InputError
-        The amplifier has no life without real time, and no stand-in.
+        The amplifier has no life without real time, and no stand-in; or a blind session
+        has not its two keepers.
     """
+    check_keepers(rig, keepers)
     clock = VirtualClock(start_s=1000.0, epoch=LslClock().utc())
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    ledger = open_session(folder, rig, clock, approved_by=build.approvals(rig, source))
-    _Simulation(rig, folder, ledger, amplifier, clock, progress).run(duration_s)
+    opened = open_session(
+        folder, rig, clock, approved_by=build.approvals(rig, source), keepers=keepers
+    )
+    if opened.told:
+        progress.say(opened.told)
+    _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
     return folder, finish(folder, progress)
 
 
@@ -90,19 +104,19 @@ class _Simulation:
         self,
         rig: Rig,
         folder: SessionFolder,
-        ledger: Ledger,
+        opened: Opened,
         amplifier: Amplifier,
         clock: VirtualClock,
         progress: Progress,
     ) -> None:
-        self._ledger = ledger
+        self._ledger = opened.ledger
         self._clock = clock
         self._progress = progress
         self._amplifier = amplifier
         self._info = amplifier.open()
         self._link = DirectLink(build.stimulator(rig), clock)
         self._arming = Arming(rig.arming)
-        self._wired = build.wire(rig, self._link, self._arming)
+        self._wired = build.wire(rig, self._link, self._arming, seed=opened.seed)
         self._arming.connect(clock.now_s())
         capabilities = self._link.load(self._wired.protocol.programs())
         found = measure_electrodes(self._link, capabilities, self._wired.protocol, self._emit)
@@ -120,8 +134,13 @@ class _Simulation:
             lambda text, when_s: self._xdf.marker(EVENTS, when_s, text),
             self._rows_of(ROWS),
         )
+        self._journal.hold = build.hold_back(self._wired)
         self._blanking = Blanking(
-            rig.blanking, self._wired.protocol.programs(), self._sensing.monitor, self._emit
+            rig.blanking,
+            self._wired.protocol.programs(),
+            self._sensing.monitor,
+            self._emit,
+            latest_s=self._wired.blanked_s,
         )
         self._publishing = Publishing(
             self._sensing, self._rows_of(MASKS), self._rows_of(OUTPUTS), self._sensing.outputs
@@ -224,6 +243,7 @@ class _Simulation:
     def _begin(self, first_sample_s: float) -> None:
         stream = stream_row(self._info, self._rig.name)
         ready = {"stream": stream, "lead_s": self._lead_s, "clock_offset_s": 0.0}
+        self._wired.loop.begin(first_sample_s)
         self._emit("loop.ready", ready | {"first_sample_s": first_sample_s})
         self._ledger.append("arm.intent", "supervisor", {"lease_s": self._rig.arming.lease_s})
         self._arming.arm(self._rig.arming.lease_s, "simulation", self._clock.now_s())
@@ -246,12 +266,18 @@ class _Simulation:
             if isinstance(answer, Delivery):
                 self._wired.gate.note(answer)
                 self._blanking.note(answer)
+        self._journal.release(self._clock.now_s())
         emitted = self._link.stimulator.emissions()
         if emitted:
-            rows = rows_of(emitted)
-            self._xdf.numbers(CURRENT, rows[:, LABELS.index("onset_s")], rows)
+            self._put_down(emitted)
             if self._feel:
                 self._feel(emitted)
+
+    def _put_down(self, emitted: Sequence[Emission]) -> None:
+        """What has left the device; a blind session does not tell."""
+        if self._journal.hold is None:
+            rows = rows_of(emitted)
+            self._xdf.numbers(CURRENT, rows[:, LABELS.index("onset_s")], rows)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self._arming):

@@ -36,6 +36,7 @@ def run_stimulator(
         Exit status of the process.
     """
     device = build.stimulator(rig)
+    blind = rig.arms is not None and rig.arms.blind
     keys = registry.load("transport", "command_keys").load(keys_path)
 
     def tell(event: str, data: dict[str, Any]) -> None:
@@ -73,8 +74,10 @@ def run_stimulator(
     try:
         while not channel.closed and signal.SIGTERM not in asked:
             server.step(STEP_S)
-            for row in rows_of(device.emissions()):
-                current.push(row, row[ONSET])
+            emitted = device.emissions()
+            if not blind:
+                for row in rows_of(emitted):
+                    current.push(row, row[ONSET])
             if signal.SIGUSR1 in asked:
                 asked.remove(signal.SIGUSR1)
                 tell(EMERGENCY_STOP, {"device": rig.stimulator.name})

@@ -14,8 +14,8 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
-from bci_core.record.ledger import Ledger
 from bci_core.session import doses
+from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
 from bci_core.session.closing import END_S, stop_loop, stop_recorder
 from bci_core.session.desk import OrderDesk
@@ -49,7 +49,8 @@ class Supervisor:
         What the amplifier will stream, as found when the rig was checked.
     folder : SessionFolder
         Already holds the resolved rig and the LSL configuration.
-    ledger : Ledger
+    opened : Opened
+        Its ledger, and the seed of its control arms.
     clock : Clock
     progress : Progress
     duration_s : float
@@ -67,7 +68,7 @@ class Supervisor:
         rig: Rig,
         info: StreamInfo,
         folder: SessionFolder,
-        ledger: Ledger,
+        opened: Opened,
         clock: Clock,
         progress: Progress,
         duration_s: float,
@@ -78,7 +79,8 @@ class Supervisor:
         self._rig = rig
         self._info = info
         self._folder = folder
-        self._ledger = ledger
+        self._ledger = ledger = opened.ledger
+        self._seed = opened.seed
         self._clock = clock
         self._progress = progress
         self._duration_s = duration_s
@@ -153,6 +155,7 @@ class Supervisor:
                 "same_machine": not published,
                 "channels": list(self._info.channels),
                 "earlier": doses.told(self._folder),
+                "seed": self._seed and self._seed.hex(),
             }
         )
         connected = self._wait("loop", "connected")

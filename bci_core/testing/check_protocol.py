@@ -17,6 +17,7 @@ import numpy as np
 from bci_core.events import Decision, Detection, EventKind, Situation, Verdict
 from bci_core.testing import protocol_rules as rules
 from bci_core.testing.protocol_rules import Make
+from bci_core.testing.verdicts import require_all, verdicts
 
 
 class Rule(Protocol):
@@ -62,15 +63,7 @@ def check_protocol(make: Make, decisions: Sequence[Decision] | None = None) -> N
     """
     if decisions is None:
         decisions = trial_decisions()
-    broken: list[str] = []
-    for rule in RULES:
-        try:
-            rule(make, decisions)
-        except Exception as error:  # noqa: BLE001 - a crash is a broken rule too
-            broken.append(f"{rule.__name__}: {type(error).__name__}: {error}")
-    if broken:
-        count = f"{len(broken)} of {len(RULES)} rules"
-        raise AssertionError(f"the protocol breaks {count}:\n  " + "\n  ".join(broken))
+    require_all("protocol", verdicts(RULES, make, decisions))
 
 
 def trial_decisions(n: int = 200, seed: int = 0) -> list[Decision]:

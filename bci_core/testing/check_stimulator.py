@@ -25,6 +25,7 @@ from bci_core.testing.verdicts import require_all, verdicts
 Rule = Callable[[Make, StimProgram | None], None]
 
 RULES: Final[tuple[Rule, ...]] = (
+    state.settings_are_strict,
     state.disarmed_at_rest,
     state.arming_needs_a_program_and_a_lease,
     state.over_limit_is_not_loaded,

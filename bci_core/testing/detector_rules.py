@@ -5,13 +5,12 @@ from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
 
 from bci_core.chunk import Chunk
 from bci_core.contracts import Detector
 from bci_core.detection.compiled import CompiledDetector
 from bci_core.events import Detection
-from bci_core.testing.require import require
+from bci_core.testing.require import require, require_strict_settings
 
 Make = Callable[[], Detector]
 
@@ -37,19 +36,7 @@ def finds_something(make: Make, chunk: Chunk) -> None:
 
 def settings_are_strict(make: Make, chunk: Chunk) -> None:  # noqa: ARG001 - a rule takes both
     """Settings are a frozen pydantic model that refuses unknown keys."""
-    settings = getattr(make(), "Settings", None)
-    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
-        raise AssertionError(f"Settings is no pydantic model, but {settings!r}")
-    # A mistyped key must be an error, not a default that nobody asked for.
-    try:
-        settings.model_validate({"no_such_key": 1})
-    except ValidationError as error:
-        unknown = [e for e in error.errors() if e["loc"] == ("no_such_key",)]
-        require(bool(unknown), "Settings lets an unknown key pass: set extra='forbid'")
-    else:
-        raise AssertionError("Settings lets an unknown key pass: set extra='forbid'")
-    # What the session wrote down is what runs.
-    require(settings.model_config.get("frozen") is True, "Settings can be changed: set frozen=True")
+    require_strict_settings(make())
 
 
 def channels_are_columns(make: Make, chunk: Chunk) -> None:

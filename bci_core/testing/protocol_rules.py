@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf, isfinite, nan
 
-from pydantic import BaseModel, ValidationError
-
 from bci_core.contracts import StimProtocol
 from bci_core.events import Decision, EventKind, Trigger, Verdict
-from bci_core.testing.require import require
+from bci_core.testing.require import require, require_strict_settings
 
 Make = Callable[[], StimProtocol]
 Asked = list[tuple[Trigger, ...]]
@@ -26,19 +24,7 @@ def asks_for_something(make: Make, decisions: Sequence[Decision]) -> None:
 
 def settings_are_strict(make: Make, decisions: Sequence[Decision]) -> None:  # noqa: ARG001
     """Settings are a frozen pydantic model that refuses unknown keys."""
-    settings = getattr(make(), "Settings", None)
-    if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
-        raise AssertionError(f"Settings is no pydantic model, but {settings!r}")
-    # A mistyped key must be an error, not a default that nobody asked for.
-    try:
-        settings.model_validate({"no_such_key": 1})
-    except ValidationError as error:
-        unknown = [e for e in error.errors() if e["loc"] == ("no_such_key",)]
-        require(bool(unknown), "Settings lets an unknown key pass: set extra='forbid'")
-    else:
-        raise AssertionError("Settings lets an unknown key pass: set extra='forbid'")
-    # What the session wrote down is what runs.
-    require(settings.model_config.get("frozen") is True, "Settings can be changed: set frozen=True")
+    require_strict_settings(make())
 
 
 def programs_are_finite(make: Make, decisions: Sequence[Decision]) -> None:  # noqa: ARG001

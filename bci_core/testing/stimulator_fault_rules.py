@@ -111,6 +111,7 @@ def clipping_shows_in_what_is_measured(make: Make, program: StimProgram | None =
     ended, left = ended_by(device, at_s + good.duration_s + step_s(device))
     per_phase_uc = sum(abs(e.amplitude) * (e.offset_s - e.onset_s) for e in left) / 2.0
     require(per_phase_uc < 0.9 * good.charge_uc, "an open electrode must get less than was asked")
+    require(bool(ended), "a whole program was fired, and no delivery told")
     told = ended[0]
     compliance_v = getattr(able, "compliance_v", 0.0)
     shows = {

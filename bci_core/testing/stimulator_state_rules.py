@@ -6,7 +6,7 @@ from math import inf, isnan, nan
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Outcome, Trigger
 from bci_core.stimulus import StimProgram
-from bci_core.testing.require import require
+from bci_core.testing.require import require, require_strict_settings
 from bci_core.testing.stimulator_expectations import (
     LATER_S,
     START_S,
@@ -24,6 +24,11 @@ from bci_core.testing.stimulator_expectations import (
     step_s,
 )
 from bci_core.testing.stimulator_programs import not_numbers, off_step, over_limit, program_for
+
+
+def settings_are_strict(make: Make, program: StimProgram | None = None) -> None:  # noqa: ARG001
+    """Settings are a frozen pydantic model that refuses unknown keys."""
+    require_strict_settings(make())
 
 
 def disarmed_at_rest(make: Make, program: StimProgram | None = None) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bci_core.errors import BciError
-
 
 @dataclass(frozen=True, slots=True)
 class RuleVerdict:
@@ -33,7 +31,12 @@ class RuleVerdict:
 
 def verdicts(rules: Iterable[Callable[..., Any]], *arguments: Any) -> list[RuleVerdict]:
     """Ask every rule, whatever the others found."""
-    return [RuleVerdict(_name(rule), _sentence(rule), _ask(rule, arguments)) for rule in rules]
+    return [verdict(rule, *arguments) for rule in rules]
+
+
+def verdict(rule: Callable[..., Any], *arguments: Any) -> RuleVerdict:
+    """Ask one rule."""
+    return RuleVerdict(_name(rule), _sentence(rule), _ask(rule, arguments))
 
 
 def require_all(what: str, found: list[RuleVerdict]) -> None:
@@ -53,7 +56,7 @@ def require_all(what: str, found: list[RuleVerdict]) -> None:
 def _ask(rule: Callable[..., Any], arguments: tuple[Any, ...]) -> str:
     try:
         rule(*arguments)
-    except (AssertionError, BciError) as error:
+    except Exception as error:  # noqa: BLE001 - a crash is a broken rule too
         return f"{type(error).__name__}: {error}"
     return ""
 

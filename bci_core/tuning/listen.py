@@ -53,10 +53,11 @@ def listen(
             heard_s = clock.now_s()
             chunks.append(chunk)
             got_s = float(chunk.times_s[-1] - chunks[0].times_s[0])
-            if got_s >= told_s:
+            done = got_s + 1.0 / info.rate_hz >= duration_s
+            if done or got_s >= told_s:
                 say(f"{got_s:.0f} of {duration_s:g} s from {info.name}")
                 told_s = got_s + 1.0
-            if got_s + 1.0 / info.rate_hz >= duration_s:
+            if done:
                 break
     finally:
         amplifier.close()

@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from bci_core.contracts import SoundCapabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Emission, Reading, Refusal
+from bci_core.stimulator.limits import electrode_refusals, name_of, out_of, slot_refusals
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import ClickTrain, StimProgram
 from drivers.stimulators.acoustic_settings import SAMPLE_RATE_HZ, AcousticSettings
-from drivers.stimulators.device_limits import electrode_refusals, name_of, out_of, slot_refusals
 from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.output import Driven, Slot
 from drivers.stimulators.pink_noise import level_db, pink_burst
-from drivers.stimulators.ticks import Ticks
 
 CODES: Mapping[str, int] = {"level": 2, "click": 3, "interval": 4, "locked": 5}
 """A numbering of this project."""

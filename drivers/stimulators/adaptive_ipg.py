@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from bci_core.errors import SafetyError
 from bci_core.events import Acceptance, Delivery, Reading, Refusal, Trigger
+from bci_core.stimulator.limits import TOLERANCE, name_of, program_refusals
 from bci_core.stimulus import PulseTrain, StimProgram
 from drivers.stimulators.adaptive_ipg_settings import (
     GROUPS,
@@ -24,7 +25,6 @@ from drivers.stimulators.adaptive_ipg_settings import (
     TOTAL_UA,
     AdaptiveIpgSettings,
 )
-from drivers.stimulators.device_limits import TOLERANCE, name_of, program_refusals
 from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.output import CurrentOutput
 from drivers.stimulators.running import Held

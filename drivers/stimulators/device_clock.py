@@ -1,6 +1,6 @@
 """The clock of a simulated device, which a fault can make run fast."""
 
-from drivers.stimulators.faults import DRIFT
+from bci_core.stimulator.faults import DRIFT
 
 
 class DeviceClock:

@@ -10,16 +10,15 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf
 from typing import ClassVar
 
 import numpy as np
 
 from bci_core.contracts import Capabilities, SoundCapabilities
-from bci_core.errors import DeviceError, SafetyError
+from bci_core.errors import DeviceError
 from bci_core.events import (
     Acceptance,
-    ArmingState,
     Delivery,
     DeviceStatus,
     Emission,
@@ -29,14 +28,16 @@ from bci_core.events import (
     Refusal,
     Trigger,
 )
+from bci_core.stimulator.faults import LATE_ACK_S, WATCHDOG_S, FaultKind, Faults, garbled
+from bci_core.stimulator.lease import Lease
+from bci_core.stimulator.limits import require_within
+from bci_core.stimulator.schedule import Schedule, late
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram
 from drivers.stimulators.device_clock import DeviceClock
-from drivers.stimulators.faults import LATE_ACK_S, WATCHDOG_S, FaultKind, Faults, garbled
 from drivers.stimulators.firmware_settings import FirmwareSettings
 from drivers.stimulators.output import Output, Slot
 from drivers.stimulators.running import Held, Running
-from drivers.stimulators.schedule import Schedule
-from drivers.stimulators.ticks import Ticks
 
 KEPT_EMISSIONS = 100_000
 """For whoever asks; the oldest go first where nobody does."""
@@ -86,18 +87,12 @@ class Firmware(ABC):
         self._ticks = Ticks(capabilities.timing_step_us)
         self._rng = np.random.default_rng(settings.seed)
         self._held: dict[int, Held] = {}
-        self._disarmed = "not armed yet"
-        self._latched = ""
+        self._lease = Lease(self.name, settings.max_lease_s, self._ticks)
         self._code = 0
-        self._lease = 0
-        self._lease_end = 0
         self._ready = 0
         self._host_s = _BEFORE_ANY_TIME_S
         self._now = self._ticks.at(_BEFORE_ANY_TIME_S)
-        self._last_seq = 0
-        self._schedule = Schedule(
-            self._ticks, settings.min_lockout_s, settings.max_trains_per_min, self._now
-        )
+        self._schedule: Schedule[Running] = Schedule(self._ticks, settings, self._now)
         self._ended: list[Delivery] = []
         self._emissions: deque[Emission] = deque(maxlen=KEPT_EMISSIONS)
         self._status: DeviceStatus | None = None
@@ -132,15 +127,13 @@ class Firmware(ABC):
 
     def load(self, programs: Sequence[StimProgram]) -> None:
         self._answers()
-        if not self._disarmed:
-            raise DeviceError(f"the {self.name} is armed; disarm it before loading programs")
+        self._lease.require_disarmed("loading programs")
         refusals = self.program_refusals(programs)
         if refusals:
             self._code = self._code_of(refusals[0])
-            lines = "\n".join(f"  {r} [error {self._code_of(r)}]" for r in refusals)
-            raise SafetyError(f"the {self.name} loaded nothing, these limits forbid:\n{lines}")
+        require_within(self.name, [f"{r} [error {self._code_of(r)}]" for r in refusals])
         self._held = {p.program_id: Held(p, self._output.slots(p)) for p in programs}
-        self._last_seq = 0
+        self._schedule.restart()
 
     def read_back(self) -> tuple[StimProgram, ...]:
         self._answers()
@@ -152,28 +145,14 @@ class Firmware(ABC):
     def arm(self, lease_s: float, now_s: float) -> None:
         self._run(now_s)
         self._answers()
-        if not self._disarmed:
-            raise SafetyError(f"the {self.name} is armed already; disarm it first")
-        if self._latched:
-            raise SafetyError(f"the {self.name} has latched a fault, {self._latched}; reset it")
-        if not self._held:
-            raise SafetyError(f"the {self.name} holds no program; load one before arming")
-        longest_s = self._limits.max_lease_s
-        if not 0.0 < lease_s <= longest_s:
-            asked = Refusal("lease", lease_s, longest_s, "s")
-            raise SafetyError(f"the {self.name} was not armed; {asked}; it must be above 0 s")
-        self._lease = max(1, self._ticks.at(lease_s))
-        self._lease_end = self._now + self._lease
+        self._lease.require_armable(lease_s, holds=bool(self._held))
+        self._lease.begin(lease_s, self._now)
         self._ready = self._now + self._ticks.after(self.ready_after_s)
-        self._disarmed = ""
         self.faults.begin(now_s)
 
     def renew(self, now_s: float) -> bool:
         self._run(now_s)
-        if self._disarmed:
-            return False
-        self._lease_end = self._now + self._lease
-        return True
+        return self._lease.renew(self._now)
 
     def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         self._run(now_s)
@@ -207,28 +186,27 @@ class Firmware(ABC):
     def next_event_s(self) -> float:
         if self._ended:
             return self._clock.host_s(self._ticks.seconds(self._now))
-        if self._disarmed:
+        if self._lease.disarmed:
             return inf
-        due = min([running.end for running in self._schedule.running[:1]] + [self._lease_end])
+        due = min([running.end for running in self._schedule.running[:1]] + [self._lease.end])
         due_s = self._clock.host_s(self._ticks.seconds(due))
         return min(due_s, self.faults.next_change_s(self._host_s))
 
     def disarm(self, reason: str, now_s: float) -> None:
         self._run(now_s)
-        if not self._disarmed:
+        if not self._lease.disarmed:
             self._stop(reason or "disarmed", self._now)
 
     def disarmed_reason(self) -> str:
-        return self._disarmed
+        return self._lease.disarmed
 
     def reset(self, now_s: float) -> None:
         self._run(now_s)
         self._answers()
-        if not self._latched:
-            raise SafetyError(f"the {self.name} has latched nothing; there is nothing to reset")
+        self._lease.require_latched()
         if self._has(FaultKind.STUCK_ON):
-            raise DeviceError(f"the {self.name} still has {self._latched}; it stays latched")
-        self._latched = ""
+            raise DeviceError(f"the {self.name} still has {self._lease.latched}; it stays latched")
+        self._lease.latched = ""
 
     def status(self, now_s: float) -> DeviceStatus:
         self._run(now_s)
@@ -236,8 +214,12 @@ class Firmware(ABC):
         if self._status is None or not self._has(FaultKind.STALE_STATUS):
             self._status = DeviceStatus(
                 at_s=self._clock.own_s(now_s),
-                state=self._state(),
-                fault=self._latched,
+                state=self._lease.state(
+                    holds=bool(self._held),
+                    under_way=self._schedule.under_way(self._now),
+                    recovering=self._schedule.recovering(self._now),
+                ),
+                fault=self._lease.latched,
                 code=self._code,
                 readings=self.readings(),
             )
@@ -246,8 +228,7 @@ class Firmware(ABC):
     def impedance(self, electrodes: Sequence[int], now_s: float) -> tuple[Impedance, ...]:
         self._run(now_s)
         self._answers()
-        if not self._disarmed:
-            raise DeviceError(f"the {self.name} is armed; disarm it before measuring electrodes")
+        self._lease.require_disarmed("measuring electrodes")
         return tuple(
             Impedance(number, self._output.magnitude_kohm(number, TEST_HZ), TEST_HZ)
             for number in electrodes
@@ -270,17 +251,6 @@ class Firmware(ABC):
             self._code = self._code_of(Refusal("locked", 1, 0, "locks"))
             raise DeviceError(f"the {self.name} is locked and takes no command but to stop")
 
-    def _state(self) -> ArmingState:
-        if self._latched:
-            return ArmingState.FAULT_LATCHED
-        if self._disarmed:
-            return ArmingState.CONFIGURED if self._held else ArmingState.SAFE
-        if self._schedule.under_way(self._now):
-            return ArmingState.STIMULATING
-        if self._schedule.recovering(self._now):
-            return ArmingState.RECOVERY
-        return ArmingState.ARMED
-
     def _code_of(self, refusal: Refusal) -> int:
         return self.codes.get(refusal.limit, self.unlisted_code)
 
@@ -297,36 +267,36 @@ class Firmware(ABC):
         self._host_s = host_s
         self._fire()
         self._clock.drift(self._has(FaultKind.CLOCK_DRIFT), host_s)
-        if not self._disarmed and self._has(FaultKind.DISCONNECT):
+        if not self._lease.disarmed and self._has(FaultKind.DISCONNECT):
             self._stop("host lost", self._now)
 
     def _fire(self) -> None:
         """Carry out what is over by now."""
-        while self._schedule.running and not self._disarmed:
+        while self._schedule.running and not self._lease.disarmed:
             running = self._schedule.running[0]
-            slot = running.run(min(self._now, self._lease_end))
+            slot = running.run(min(self._now, self._lease.end))
             if slot is None:
                 break
             if self._has(FaultKind.STUCK_ON) and not running.trigger.sham:
                 self._stick(running, slot)
             elif running.done:
                 self._end(self._schedule.finish(), running.completed())
-        if not self._disarmed and self._lease_end <= self._now:
-            self._stop("lease expired", self._lease_end)
+        if not self._lease.disarmed and self._lease.end <= self._now:
+            self._stop("lease expired", self._lease.end)
 
     def _stick(self, running: Running, slot: Slot) -> None:
         """The output stays on after a pulse; the watchdog opens it, and latches."""
         running.hold(slot, WATCHDOG_S)
-        self._latched = f"stuck on: the watchdog opened the output after {WATCHDOG_S:g} s"
-        self._stop(self._latched, running.onset + slot.end)
+        self._lease.latched = f"stuck on: the watchdog opened the output after {WATCHDOG_S:g} s"
+        self._stop(self._lease.latched, running.onset + slot.end)
 
     def _end(self, running: Running, delivery: Delivery) -> None:
         self._collect(running)
         self._ended.append(self.report(delivery))
         latched = self.finished(delivery, self._held[running.trigger.program_id])
-        if latched and not self._latched:
-            self._latched = latched
-            if not self._disarmed:
+        if latched and not self._lease.latched:
+            self._lease.latched = latched
+            if not self._lease.disarmed:
                 self._stop(latched, self._now)
 
     def _collect(self, running: Running) -> None:
@@ -338,36 +308,26 @@ class Firmware(ABC):
         running.emissions.clear()
 
     def _stop(self, reason: str, at: int) -> None:
-        self._disarmed = reason
+        self._lease.disarmed = reason
         for running in self._schedule.stop(at):
             self._end(running, running.aborted(at, reason))
 
     def _admit(self, trigger: Trigger, now_s: float, latency_s: float) -> Running | Refusal:
         """The one place where a trigger is checked, sham or not."""
-        where = f"trigger {trigger.seq}"
-        if trigger.seq <= self._last_seq:
-            return Refusal("sequence", trigger.seq, self._last_seq + 1, "seq", where)
-        self._last_seq = trigger.seq
-        if self._has(FaultKind.LOCKED):
-            return Refusal("locked", 1, 0, "locks", where)
-        if self._disarmed:
-            return Refusal("disarmed", 0, 0, "s of lease", f"{where}: {self._disarmed}")
-        held = self._held.get(trigger.program_id)
-        if held is None:
-            return Refusal(
-                "program", trigger.program_id, max(self._held), "slot", f"{where}: empty slot"
-            )
-        if not (isfinite(trigger.at_s) and isfinite(trigger.deadline_s)):
-            return Refusal("not_finite", trigger.at_s, trigger.deadline_s, "s", where)
         # By its own clock: a device knows no other.
         own_s = self._clock.own_s(now_s)
+        locked = Refusal("locked", 1, 0, "locks") if self._has(FaultKind.LOCKED) else None
+        against = locked or self._lease.refusal()
+        refusal = self._schedule.trigger_refusal(trigger, self._held, against, own_s)
+        if refusal is not None:
+            return refusal
+        where = f"trigger {trigger.seq}"
+        held = self._held[trigger.program_id]
         start_s = max(trigger.at_s, own_s + latency_s, self._ticks.seconds(self._now))
-        if start_s - own_s > self._limits.max_ahead_s:
-            return Refusal("ahead", start_s - own_s, self._limits.max_ahead_s, "s", where)
         onset = self._ticks.after(start_s)
-        late_s = self._ticks.seconds(onset) - trigger.deadline_s
-        if late_s > 0.0:
-            return Refusal("deadline", late_s, 0.0, "s late", where)
+        refusal = late(self._ticks.seconds(onset), trigger, where)
+        if refusal is not None:
+            return refusal
         measures = self.capabilities.measures
         new = Running(trigger, held, onset, latency_s, self._ticks, self._output, measures)
         crowded = self._schedule.refusal(new, self._now, where)

@@ -3,49 +3,30 @@
 from math import exp
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from bci_core.stimulator.settings import StimulatorSettings
 from drivers.stimulators.electrode import ElectrodeSettings
-from drivers.stimulators.faults import FaultSettings
 
 TAIL_SD = 3.0902
 """Standard normal deviate below which 99.9 % lie."""
 
 
-class FirmwareSettings(BaseModel):
-    """Keys that each simulated stimulator has.
-
-    The device enforces these by itself, whatever its host has checked before.
+class FirmwareSettings(StimulatorSettings):
+    """Keys that each simulated stimulator has, beside those of any.
 
     Attributes
     ----------
-    min_lockout_s : float
-        Least pause from the end of one program to the start of the next, sham or not.
-    max_trains_per_min : int
-        Programs that may start within any 60 s, sham or not.
-    max_lease_s : float
-        Longest time the device stays armed without a heartbeat.
-    max_ahead_s : float
-        A trigger further in the future than this is refused: more likely a wrong clock.
     command_latency_ms, command_latency_sigma : float
         Median, and standard deviation of the logarithm, of the log-normal delay between
         accepting a trigger and the earliest onset.
     seed : int
         Of that delay.
-    faults : tuple of FaultSettings
-        What is to go wrong, and when: ``{kind = "stuck_on", after_s = 3.0, for_s = 1.0}``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    min_lockout_s: float = Field(default=0.02, ge=0.001, le=3600.0)
-    max_trains_per_min: int = Field(default=1200, ge=1, le=6000)
-    max_lease_s: float = Field(default=2.0, ge=0.05, le=60.0)
-    max_ahead_s: float = Field(default=10.0, ge=0.001, le=60.0)
     command_latency_ms: float = Field(default=0.0, ge=0.0, le=1000.0)
     command_latency_sigma: float = Field(default=0.0, ge=0.0, le=2.0)
     seed: int = Field(default=0, ge=0)
-    faults: tuple[FaultSettings, ...] = ()
 
     @property
     def max_command_latency_s(self) -> float:

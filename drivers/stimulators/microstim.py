@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from bci_core.errors import DeviceError
 from bci_core.events import Delivery, Impedance, Reading, Refusal
+from bci_core.stimulator.limits import program_refusals
 from bci_core.stimulus import StimProgram
-from drivers.stimulators.device_limits import program_refusals
 from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.microstim_settings import (
     MAX_INTERPHASE_US,

@@ -7,10 +7,11 @@ from typing import Protocol
 from bci_core.contracts import Capabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Emission
+from bci_core.stimulator.faults import OPEN_FACTOR
+from bci_core.stimulator.limits import pulses_of
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import BiphasicPulse, ClickTrain, PulseTrain, StimProgram
 from drivers.stimulators.electrode import Electrode, ElectrodeSettings
-from drivers.stimulators.faults import OPEN_FACTOR
-from drivers.stimulators.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +218,6 @@ class CurrentOutput:
         amplitude_ua = -mean_ua if current_ua < 0.0 else mean_ua
         emissions.append(Emission(onset_s, onset_s + phase_us * 1e-6, number, amplitude_ua))
         return phase.charge_uc, phase.peak_v
-
-
-def pulses_of(train: PulseTrain | ClickTrain) -> PulseTrain:
-    """The train, which a device for current has checked to be of current."""
-    if isinstance(train, ClickTrain):
-        raise DeviceError("clicks were asked of a device for current; it plays no sound")
-    return train
 
 
 def trains(programs: Sequence[StimProgram]) -> list[PulseTrain | ClickTrain]:

@@ -1,15 +1,15 @@
 """From programs to what the pulse generator's box is programmed with, and back."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bci_core.contracts import Capabilities
 from bci_core.events import Refusal
+from bci_core.stimulator.limits import name_of, program_refusals, pulses_of
 from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram
-from drivers.stimulators.device_limits import name_of, program_refusals
 from drivers.stimulators.electrode import ElectrodeSettings
-from drivers.stimulators.output import CurrentOutput, Slot, pulses_of
+from drivers.stimulators.output import CurrentOutput, Slot
 from drivers.stimulators.pulse_generator_bytes import (
     CYCLE_US,
     N_OUTPUTS,
@@ -33,7 +33,7 @@ def refusals(programs: Sequence[StimProgram], able: Capabilities) -> list[Refusa
         return found  # what follows is arithmetic with amounts in their ranges
     used = Counter(e for program in programs for part in program.parts for e in part.electrodes)
     for program in programs:
-        found += _own_refusals(program, able)
+        found += _own_refusals(program)
         found += [
             Refusal(
                 "output_shared", used[output], 1, f"trains on output {output}", name_of(program)
@@ -44,11 +44,8 @@ def refusals(programs: Sequence[StimProgram], able: Capabilities) -> list[Refusa
     return found
 
 
-def _own_refusals(program: StimProgram, able: Capabilities) -> Iterator[Refusal]:
+def _own_refusals(program: StimProgram) -> Iterator[Refusal]:
     where = name_of(program)
-    if program.duration_s > able.max_lease_s:
-        # The box does not notice that its host is gone: nothing but its end stops a train.
-        yield Refusal("duration", program.duration_s, able.max_lease_s, "s", where)
     for part in program.parts:
         train = pulses_of(part.train)
         for limit, ramp in (
@@ -99,17 +96,17 @@ def output_parameters(part: ProgramPart, step_ua: float) -> OutputParameters:
 
 
 def held_programs(
-    loaded: Mapping[int, StimProgram], box: BoxParameters, step_ua: float
+    loaded: Sequence[StimProgram], box: BoxParameters, step_ua: float
 ) -> tuple[StimProgram, ...]:
     """What the box's memory says of the programs that were loaded.
 
     A train that the box holds to the bit is given as it was loaded, one that it does not as
     the box would play it.
     """
-    expected = box_parameters(tuple(loaded.values()), step_ua)
+    expected = box_parameters(loaded, step_ua)
     unsafe = replace(box, outputs=expected.outputs) != expected
     programs = []
-    for program in loaded.values():
+    for program in loaded:
         parts = [_held_part(part, box, step_ua) for part in program.parts]
         if unsafe:  # an input would fire it, too: the box does not hold what was loaded
             parts[0] = replace(parts[0], electrodes=())

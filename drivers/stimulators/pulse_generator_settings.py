@@ -2,11 +2,12 @@
 
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bci_core.contracts import Capabilities
+from bci_core.stimulator.queue import Reaction
+from bci_core.stimulator.settings import StimulatorSettings
 from drivers.stimulators.electrode import ElectrodeSettings
-from drivers.stimulators.faults import FaultSettings
 from drivers.stimulators.firmware_settings import NumberedElectrode
 from drivers.stimulators.pulse_generator_bytes import (
     CYCLE_US,
@@ -38,7 +39,7 @@ CRYSTAL: Final = 1e-4
 MUST_BE_STATED: Final = ("isolator_ua_per_v", "isolator_compliance_v", "usb_latency_ms")
 
 
-class PulseGeneratorSettings(BaseModel):
+class PulseGeneratorSettings(StimulatorSettings):
     """Section ``[stimulator]`` of a rig, for driver ``pulse_generator``.
 
     The box has none of these limits: the driver keeps them.
@@ -63,20 +64,9 @@ class PulseGeneratorSettings(BaseModel):
     max_amplitude_ua, max_charge_per_phase_uc, max_rate_hz, max_pulses : float
         As of any stimulator. What an electrode bears is far less than a box: that is the
         safety envelope's to say.
-    min_lockout_s : float
-        Least pause from the end of one program to the start of the next, sham or not.
-    max_trains_per_min : int
-        Programs that may start within any 60 s, sham or not.
-    max_lease_s : float
-        Longest time the driver stays armed without a heartbeat, and longest program: the box
-        does not notice that its cable is pulled, and plays on to the end.
-    max_ahead_s : float
-        A trigger further in the future than this is refused: more likely a wrong clock.
-    electrode, odd_electrodes, faults
-        Of the simulated port only: what hangs on the isolators, and what is to go wrong.
+    electrode, odd_electrodes
+        Of the simulated port only: what hangs on the isolators.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     port: str = Field(default=SIMULATED, min_length=1)
     isolator_ua_per_v: float = Field(default=100.0, ge=1.0, le=10_000.0)
@@ -88,13 +78,8 @@ class PulseGeneratorSettings(BaseModel):
     max_charge_per_phase_uc: float = Field(default=0.03, gt=0.0, le=10.0)
     max_rate_hz: float = Field(default=500.0, ge=MIN_RATE_HZ, le=MAX_RATE_HZ)
     max_pulses: int = Field(default=1000, ge=1, le=1_000_000)
-    min_lockout_s: float = Field(default=0.02, ge=0.001, le=3600.0)
-    max_trains_per_min: int = Field(default=1200, ge=1, le=6000)
-    max_lease_s: float = Field(default=2.0, ge=0.05, le=60.0)
-    max_ahead_s: float = Field(default=10.0, ge=0.001, le=60.0)
     electrode: ElectrodeSettings = ElectrodeSettings()
     odd_electrodes: tuple[NumberedElectrode, ...] = ()
-    faults: tuple[FaultSettings, ...] = ()
 
     @model_validator(mode="after")
     def _real_by_name(self) -> Self:
@@ -106,7 +91,8 @@ class PulseGeneratorSettings(BaseModel):
             )
         if not self.simulated and self.faults:
             raise ValueError("faults can be planned for the simulated port only")
-        least_s = self.usb_latency_ms * 1e-3 + CRYSTAL * self.max_lease_s + 0.001
+        # As for a real box, so that a rig tried on a simulated one suits it.
+        least_s = self._reaction(CRYSTAL).least_lockout_s(self.max_lease_s)
         if self.min_lockout_s < least_s:
             raise ValueError(
                 f"min_lockout_s of {self.min_lockout_s:g} s leaves no time to look after a train; "
@@ -123,6 +109,11 @@ class PulseGeneratorSettings(BaseModel):
     @property
     def simulated(self) -> bool:
         return self.port == SIMULATED
+
+    @property
+    def reaction(self) -> Reaction:
+        """How the box takes a command to fire."""
+        return self._reaction(0.0 if self.simulated else CRYSTAL)
 
     @property
     def min_amplitude_ua(self) -> float:
@@ -158,3 +149,6 @@ class PulseGeneratorSettings(BaseModel):
             measures=(),
             simulated=self.simulated,
         )
+
+    def _reaction(self, drift: float) -> Reaction:
+        return Reaction(TRIGGER_CYCLES, self.usb_latency_ms * 1e-3, drift)

@@ -13,16 +13,16 @@ from weakref import finalize
 
 from bci_core.errors import DeviceError
 from bci_core.events import Emission
+from bci_core.stimulator.faults import LATE_ACK_S, OPEN_FACTOR, WATCHDOG_S, FaultKind, Faults
+from bci_core.stimulator.ticks import Ticks
 from drivers.stimulators import pulse_generator_bytes as wire
 from drivers.stimulators.device_clock import DeviceClock
 from drivers.stimulators.electrode import Electrode
-from drivers.stimulators.faults import LATE_ACK_S, OPEN_FACTOR, WATCHDOG_S, FaultKind, Faults
 from drivers.stimulators.pulse_generator_bank import Spell
 from drivers.stimulators.pulse_generator_box import PulseGeneratorBox
 from drivers.stimulators.pulse_generator_bytes import Op
 from drivers.stimulators.pulse_generator_port import LET_GO, SerialPort
 from drivers.stimulators.pulse_generator_settings import PulseGeneratorSettings
-from drivers.stimulators.ticks import Ticks
 
 BEFORE_ANY_TIME_S = -1e9
 KERNEL_S = 5.0

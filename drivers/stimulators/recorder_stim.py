@@ -10,8 +10,8 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from bci_core.events import Delivery, Reading, Refusal
+from bci_core.stimulator.limits import program_refusals
 from bci_core.stimulus import StimProgram
-from drivers.stimulators.device_limits import program_refusals
 from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.output import CurrentOutput
 from drivers.stimulators.recorder_stim_settings import (
@@ -75,7 +75,7 @@ class RecorderStim(Firmware):
 
     def reset(self, now_s: float) -> None:
         # The register is cleared by hand also where it has disabled nothing.
-        if self._compliance and not self._latched:
+        if self._compliance and not self._lease.latched:
             self._compliance.clear()
             return
         super().reset(now_s)

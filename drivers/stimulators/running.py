@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from math import nan
 
 from bci_core.events import Delivery, Emission, Outcome, Trigger
+from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram
 from drivers.stimulators.output import Driven, Output, Slot
-from drivers.stimulators.ticks import Ticks
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def sham_on_a_recording(stage: Any) -> Any:
     rig = stage.write_rig(
         amplifier={"driver": "recording", "file": str(file)},
         detector={"channel": "ch1"},
-        policy={"sham_fraction": 1.0},
+        arms={"sham": {}},
     )
     return stage.played(stage.start(rig, "--json"))
 

@@ -40,12 +40,12 @@ class Samples:
 
 
 class Bench:
-    def __init__(self, clock_offset_s: float = 0.0) -> None:
+    def __init__(self, clock_offset_s: float = 0.0, latest_s: float | None = None) -> None:
         self.samples = Samples()
         self.rows: list[dict[str, Any]] = []
         program = StimProgram(1, "train", TRAIN, (1,))
         self.blanking = Blanking(
-            SETTINGS, [program], self.samples, self._row, clock_offset_s=clock_offset_s
+            SETTINGS, [program], self.samples, self._row, clock_offset_s, latest_s
         )
 
     def _row(self, event: str, data: dict[str, Any]) -> None:
@@ -174,3 +174,23 @@ def test_samples_of_another_machine_are_blanked_on_their_own_clock() -> None:
     assert bench.blanked == about(60.049, 60.055 + DURATION_S + 0.01)
     bench.report()
     assert bench.blanked == about(60.05, 60.051 + DURATION_S + 0.01)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.SHAM, Outcome.ABORTED])
+def test_with_arms_that_delay_the_plan_of_the_latest_holds_whatever_is_reported(
+    outcome: Outcome,
+) -> None:
+    bench = Bench(latest_s=0.2)
+    bench.act()
+    planned = bench.blanked
+    assert planned == pytest.approx((100.049, 100.055 + 0.2 + DURATION_S + 0.01))
+    bench.report(outcome, onset_s=100.2)
+    assert bench.blanked == planned
+
+
+def test_a_refusal_by_the_device_withdraws_the_blank_in_every_arm() -> None:
+    bench = Bench(latest_s=0.2)
+    bench.act()
+    bench.report(Outcome.REFUSED, onset_s=nan)
+    start_s, end_s = bench.blanked
+    assert end_s <= start_s

@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bci_core.clock import VirtualClock
+from bci_core.control.arms import ArmAssigner, Design
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
@@ -53,7 +55,7 @@ class Bench:
 
     def __init__(
         self,
-        sham_fraction: float = 0.0,
+        arms: ArmsSettings | None = None,
         refractory_s: float = 0.01,
         clock_offset_s: float = 0.0,
     ) -> None:
@@ -67,10 +69,10 @@ class Bench:
         envelope = SafetyEnvelope.from_settings(SAFETY)
         gate = SafetyGate(envelope, protocol.programs(), self.link, self.arming)
         gate.connect(capabilities)
-        policy = PolicySettings(
-            refractory_s=refractory_s, max_rate_hz=100.0, sham_fraction=sham_fraction
-        )
-        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s)
+        policy = PolicySettings(refractory_s=refractory_s, max_rate_hz=100.0)
+        assigner = None if arms is None else ArmAssigner(Design(arms), bytes(32))
+        self.loop = ClosedLoop(StandardPolicy(policy), protocol, gate, clock_offset_s, assigner)
+        self.loop.begin(self.clock.now_s() - clock_offset_s)
         self.rows: list[tuple[str, dict[str, Any]]] = []
         self.markers: list[tuple[str, float]] = []
         self.stream: list[NDArray[np.float64]] = []
@@ -171,7 +173,7 @@ def test_a_refusal_by_the_device_is_recorded_too() -> None:
 
 
 def test_sham_is_the_same_without_the_current() -> None:
-    bench = Bench(sham_fraction=1.0)
+    bench = Bench(ArmsSettings(sham=ShamArm()))
     bench.detect()
     bench.pass_time(0.1)
     told = bench.outcome()

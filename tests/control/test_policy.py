@@ -79,17 +79,6 @@ def test_a_detection_exactly_at_the_stale_limit_still_counts() -> None:
     assert policy.decide(detection(1.0), situation(1.125)).verdict is Verdict.STIM
 
 
-def test_the_sham_arm_is_everything_or_nothing_or_a_share() -> None:
-    def verdicts(share: float) -> list[Verdict]:
-        policy = StandardPolicy(replace_settings(sham_fraction=share, max_rate_hz=100.0))
-        return [decide(policy, float(t)).verdict for t in range(1, 400)]
-
-    assert set(verdicts(0.0)) == {Verdict.STIM}
-    assert set(verdicts(1.0)) == {Verdict.SHAM}
-    assert 0.2 < verdicts(0.3).count(Verdict.SHAM) / 399 < 0.4
-    assert verdicts(0.3) == verdicts(0.3)
-
-
 @given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=60))
 def test_no_order_of_detections_beats_refractory_or_rate(steps: list[float]) -> None:
     policy = StandardPolicy(SETTINGS)

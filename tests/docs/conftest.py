@@ -51,3 +51,9 @@ def how_to(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     made = HowTo(request.module.DOCUMENT, tmp_path_factory.mktemp("workshop"))
     made.install(request.module.PACKAGE)
     return made
+
+
+@pytest.fixture
+def follow() -> type[HowTo]:
+    """For documents that build no package."""
+    return HowTo

@@ -8,17 +8,17 @@ import pytest
 
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import ArmingState, Outcome, Trigger
+from bci_core.stimulator.faults import DRIFT, FaultKind
+from bci_core.stimulator.limits import pulses_of
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 from drivers.stimulators.acoustic import Acoustic, clicks_of
 from drivers.stimulators.acoustic_settings import AcousticSettings
 from drivers.stimulators.adaptive_ipg import AdaptiveIpg
 from drivers.stimulators.adaptive_ipg_settings import AdaptiveIpgSettings
 from drivers.stimulators.device_clock import DeviceClock
-from drivers.stimulators.faults import DRIFT, FaultKind
 from drivers.stimulators.firmware_settings import NumberedElectrode
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
-from drivers.stimulators.output import pulses_of
 from drivers.stimulators.recorder_stim import RecorderStim
 from drivers.stimulators.recorder_stim_settings import RecorderStimSettings
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from bci_core import registry
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Acceptance, Delivery, Outcome, Trigger
+from bci_core.stimulator.schedule import MAX_SCHEDULED
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import check_stimulator
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
-from drivers.stimulators.schedule import MAX_SCHEDULED
 
 PULSE = BiphasicPulse(20.0, 200.0, 60.0)
 TRAIN = PulseTrain(PULSE, 100.0, 3)  # pulses at 0, 10 and 20 ms, each 460 us

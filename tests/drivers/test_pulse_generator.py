@@ -11,11 +11,11 @@ from bci_core import registry
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import ArmingState, Delivery, Emission, Outcome, Trigger
 from bci_core.safety.read_back import require_same
+from bci_core.stimulator.faults import Faults
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import check_stimulator
 from drivers.stimulators import pulse_generator_bytes as wire
 from drivers.stimulators import pulse_generator_simulated
-from drivers.stimulators.faults import Faults
 from drivers.stimulators.pulse_generator import PulseGenerator
 from drivers.stimulators.pulse_generator_bytes import FileDo, Op
 from drivers.stimulators.pulse_generator_programs import AT_REST

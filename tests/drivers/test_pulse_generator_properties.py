@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Outcome, Trigger
+from bci_core.stimulator.faults import FaultKind
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
-from drivers.stimulators.faults import FaultKind
 from drivers.stimulators.pulse_generator import PulseGenerator
 from drivers.stimulators.pulse_generator_bytes import pack_file, unpack_file
 from drivers.stimulators.pulse_generator_programs import box_parameters, held_programs
@@ -135,9 +135,9 @@ def test_a_program_survives_being_written_into_the_box_and_read_back(
     train = PulseTrain(pulse, 1.0 / (period * CYCLE_S), n_pulses)
     program = StimProgram(3, "any", train, (2,))
     box = box_parameters((program,), STEP_UA)
-    assert held_programs({3: program}, unpack_file(pack_file(box)), STEP_UA) == (program,)
+    assert held_programs([program], unpack_file(pack_file(box)), STEP_UA) == (program,)
     # And one that is off by one in one number is another.
     rest, held, *others = box.outputs
     changed = replace(held, **{number: getattr(held, number) + 1})
-    (other,) = held_programs({3: program}, replace(box, outputs=(rest, changed, *others)), STEP_UA)
+    (other,) = held_programs([program], replace(box, outputs=(rest, changed, *others)), STEP_UA)
     assert other != program

@@ -9,8 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from bci_core.config.rig import ORDER, Part, Rig
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.policy import PolicySettings
 from bci_core.record.provenance import provenance, source, write_provenance
+
+SECRET = "5e" * 32
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +26,14 @@ def rig() -> Rig:
         "protocol": Part("pulse_train", None),
         "stimulator": Part("microstim", None),
     }
-    policy = PolicySettings(refractory_s=0.1, max_rate_hz=8.0, seed=7)
-    return Rig(**(whole | parts | {"policy": policy}))
+    policy = PolicySettings(refractory_s=0.1, max_rate_hz=8.0)
+    arms = ArmsSettings(secret_seed=SECRET, sham=ShamArm())
+    return Rig(**(whole | parts | {"policy": policy, "arms": arms}))
 
 
 def test_says_what_made_the_session(rig: Rig) -> None:
     made = provenance(rig)
-    assert made["seeds"] == {"amplifier": 3, "policy": 7}
+    assert made["seeds"] == {"amplifier": 3}
     assert made["parts"]["amplifier"]["name"] == "brainflow"
     assert re.fullmatch(r"bci \d.*", made["parts"]["amplifier"]["from"])
     assert made["versions"]["python"] == platform.python_version()
@@ -43,6 +47,7 @@ def test_nothing_in_it_names_a_person_or_a_place(tmp_path: Path, rig: Rig) -> No
     text = (tmp_path / "provenance.json").read_text()
     assert json.loads(text) == made
     about_the_machine = set(re.findall(r"[\w.-]+", json.dumps(made["machine"])))
+    assert SECRET not in text
     assert platform.node() not in about_the_machine
     assert getpass.getuser() not in about_the_machine
     assert str(Path(__file__).parents[2]) not in text

@@ -1,5 +1,6 @@
 """Budgets over hour and day, earlier sessions, and what was delivered beyond what was asked."""
 
+from array import array
 from math import inf, nan
 from typing import Any
 
@@ -185,10 +186,13 @@ def test_forgetting_ahead_of_time_changes_no_answer() -> None:
     assert refused(one.refusal(0, 4700.5)) == refused(other.refusal(0, 4700.5))
 
 
+ONE = array("d", [1.0])
+
+
 def test_a_window_forgets_a_little_at_a_time() -> None:
-    window = Window(10.0, 1)
+    window = Window(10.0, 1, 200)
     for i in range(AT_ONCE + 1):
-        window.add(float(i) / 100, float(i) / 100, [1.0])
+        window.add(float(i) / 100, float(i) / 100, ONE)
     window.forget(1000.0)
     assert window.sums == [1.0]
     window.forget(5.0)
@@ -196,5 +200,17 @@ def test_a_window_forgets_a_little_at_a_time() -> None:
     window.forget(1000.0)
     window.forget(1000.0)
     assert window.sums == [0.0]
-    window.add_to_last([1.0])
+    window.add_to_last(ONE)
     assert window.sums == [0.0]
+
+
+def test_a_window_without_room_counts_longer_and_loses_nothing() -> None:
+    window = Window(10.0, 1, 2)
+    for start_s in (0.0, 1.0, 2.0):
+        window.add(start_s, start_s + 0.5, ONE)
+    assert window.sums == [3.0]
+    assert window.gone(10.6) == [1.0]
+    assert window.gone(12.4) == [1.0]  # the second ends with the third
+    assert window.gone(12.5) == [3.0]
+    window.add(20.0, 20.5, ONE)
+    assert window.sums == [1.0]

@@ -8,8 +8,8 @@ from bci_core.clock import VirtualClock
 from bci_core.control.direct_link import DirectLink
 from bci_core.errors import SafetyError
 from bci_core.safety.read_back import require_same
+from bci_core.stimulator.faults import FaultKind
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
-from drivers.stimulators.faults import FaultKind
 from drivers.stimulators.microstim import Microstim
 
 ONE = StimProgram(1, "one", PulseTrain(BiphasicPulse(10.0, 200.0, 60.0), 100.0, 2), (1,))

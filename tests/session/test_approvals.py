@@ -176,8 +176,8 @@ def test_a_session_does_not_start_without_them(
     sign("ada", "ben")
     build.check(loose(), source, CLOCK)
     folder = SessionFolder.create(tmp_path, "test", CLOCK)
-    ledger = open_session(folder, loose(), CLOCK, approved_by=build.approvals(loose(), source))
-    ledger.close()
+    opened = open_session(folder, loose(), CLOCK, approved_by=build.approvals(loose(), source))
+    opened.ledger.close()
     rows = [row.data for row in read_ledger(folder.ledger) if row.event == "safety.approval"]
     assert [(row["by"], row["role"]) for row in rows] == [
         ("ada", "clinician"),

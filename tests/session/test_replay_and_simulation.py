@@ -15,6 +15,7 @@ from bci_core.chunk import Chunk
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Part, Rig
+from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.control.journal import MASK
 from bci_core.detection.band_power import BandPowerSettings
 from bci_core.detection.signal_quality import SignalQualitySettings
@@ -340,7 +341,7 @@ def test_they_would_be_without_blanking(tmp_path: Path, monkeypatch: pytest.Monk
 @pytest.mark.usefixtures("no_report")
 def test_both_arms_lose_the_same_samples(tmp_path: Path) -> None:
     rig = fast()
-    sham = replace(rig, policy=rig.policy.model_copy(update={"sham_fraction": 1.0}))
+    sham = replace(rig, arms=ArmsSettings(sham=ShamArm()))
     rows = [
         [
             row.data

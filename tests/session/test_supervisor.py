@@ -14,6 +14,7 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.record.ledger import Ledger, read_ledger
+from bci_core.session.arms import Opened
 from bci_core.session.folder import SessionFolder
 from bci_core.session.rearming import ARM_S, REARM_AFTER_S
 from bci_core.session.supervisor import Supervisor
@@ -45,7 +46,9 @@ class Scene:
         self.folder = SessionFolder.create(tmp_path, "test", self.clock)
         self.ledger = Ledger(self.folder.ledger, self.clock)
         self.said: list[str] = []
-        self.supervisor = Supervisor(rig, INFO, self.folder, self.ledger, self.clock, self, 10.0)
+        self.supervisor = Supervisor(
+            rig, INFO, self.folder, Opened(self.ledger), self.clock, self, 10.0
+        )
         self.loop: Any = Loop()
         self.supervisor._nodes._processes["loop"] = self.loop
 

@@ -7,6 +7,7 @@ from bokeh.models import Range1d
 from bokeh.models.annotations import BoxAnnotation
 from bokeh.models.text import PlainText
 
+from bci_core.control.blinding import VERDICT
 from bci_core.events import Outcome
 from bci_core.report.evidence import Evidence
 from bci_core.report.figures.style import (
@@ -28,6 +29,7 @@ COLOURS = {
     "detected": DETECTED,
     "delivered": DELIVERED,
     "sham": SHAM,
+    VERDICT: SHAM,
     "refused": REFUSED,
     "aborted": FAULT,
 }
@@ -73,7 +75,8 @@ def timeline(evidence: Evidence) -> Figure | None:
     """The whole session: when it was armed, and every detection, pulse, refusal and fault."""
     told = evidence.trace
     origin_s = told.zero_s
-    rows = ["faults", "aborted", "refused", "sham", "delivered", "detected"]
+    ends = [VERDICT] if told.is_blind else ["sham", "delivered"]
+    rows = ["faults", "aborted", "refused", *ends, "detected"]
     made = plot(height=210, y_range=rows, x_axis_label="seconds since armed")
     span_s = max(told.ended_s - told.began_s, 1e-3)
     made.x_range = Range1d(start=told.began_s - origin_s, end=told.ended_s - origin_s)
@@ -121,6 +124,9 @@ def _marks(told: Trace) -> dict[str, Floats]:
         "aborted": np.where(np.isfinite(cut_s), cut_s, column(aborted, "sent_s")),
         "refused": np.array([refusal.when_s for refusal in told.refusals()]),
     }
+    if told.is_blind:
+        marks = {name: marks[name] for name in ("detected", "refused")}
+        marks[VERDICT] = column(told.triggers, "target_s") + told.clock_offset_s
     return {name: t[np.isfinite(t)] - told.zero_s for name, t in marks.items()}
 
 

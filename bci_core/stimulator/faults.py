@@ -103,10 +103,10 @@ class Faults:
         else:
             self._by_hand.discard(kind)
 
-    def active(self, kind: FaultKind, now_s: float) -> bool:
+    def active(self, kind: str, now_s: float) -> bool:
         """Whether the device has this fault at a time."""
         return kind in self._by_hand or any(
-            fault.kind is kind and begins_s <= now_s < ends_s
+            fault.kind == kind and begins_s <= now_s < ends_s
             for fault, begins_s, ends_s in self._spans()
         )
 

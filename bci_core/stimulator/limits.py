@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bci_core.contracts import Capabilities
+from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Refusal
 from bci_core.stimulus import STEP_TOLERANCE, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
@@ -46,6 +47,27 @@ def slot_refusals(programs: Sequence[StimProgram]) -> list[Refusal]:
     ]
 
 
+def require_within(device: str, broken: Sequence[str]) -> None:
+    """Load nothing of a device when any limit forbids it.
+
+    Raises
+    ------
+    SafetyError
+        Names each limit that is passed.
+    """
+    if broken:
+        lines = "\n".join(f"  {each}" for each in broken)
+        raise SafetyError(f"the {device} loaded nothing, these limits forbid:\n{lines}")
+
+
+def too_long(programs: Sequence[StimProgram], able: Capabilities) -> Iterator[Refusal]:
+    """Programs that a device which does not notice the loss of its host must not begin."""
+    for program in programs:
+        if program.duration_s > able.max_lease_s:
+            where = name_of(program)
+            yield Refusal("duration", program.duration_s, able.max_lease_s, "s", where)
+
+
 def out_of(
     limit: str, value: float, low: float, high: float, step: float, unit: str, where: str
 ) -> Iterator[Refusal]:
@@ -56,6 +78,13 @@ def out_of(
         yield Refusal(limit, value, high, unit, where)
     elif step and abs(value / step - round(value / step)) > STEP_TOLERANCE:
         yield Refusal(f"{limit}_step", value, step, unit, where)
+
+
+def pulses_of(train: PulseTrain | ClickTrain) -> PulseTrain:
+    """The train, which a device for current has checked to be of current."""
+    if isinstance(train, ClickTrain):
+        raise DeviceError("clicks were asked of a device for current; it plays no sound")
+    return train
 
 
 def name_of(program: StimProgram) -> str:
