@@ -6,7 +6,8 @@ from typing import Any
 from bci_core.bench.scenarios.plan import FaultPlan, Truth
 from bci_core.bench.scenarios.scenario import FaultKind
 from bci_core.clock import Clock
-from bci_core.errors import LedgerError
+from bci_core.errors import InputError, LedgerError
+from bci_core.record.blind_ledger import LedgerLike
 from bci_core.record.ledger import Ledger
 from bci_core.session.live_loop import LiveLoop
 
@@ -19,13 +20,13 @@ class Books:
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : LedgerLike
     clock : Clock
     plan : FaultPlan
     truth : Truth
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, plan: FaultPlan, truth: Truth) -> None:
+    def __init__(self, ledger: LedgerLike, clock: Clock, plan: FaultPlan, truth: Truth) -> None:
         self._ledger = ledger
         self._clock = clock
         self._plan = plan
@@ -81,8 +82,10 @@ class Books:
         return True
 
 
-def _fill(ledger: Ledger) -> None:
+def _fill(ledger: LedgerLike) -> None:
     """From here on every write of the ledger fails with ENOSPC, by the kernel's own word."""
+    if not isinstance(ledger, Ledger):
+        raise InputError(f"{FaultKind.DISK_FULL}: not for a blind session")
     full = os.open(FULL, os.O_WRONLY)
     os.dup2(full, ledger._fd)
     os.close(full)

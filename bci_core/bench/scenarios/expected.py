@@ -112,13 +112,14 @@ def _counts(what: str, found: Mapping[str, int], wanted: Mapping[str, Range]) ->
 
 
 def _phase(wanted: PhaseExpectation, e: Evidence) -> Check:
-    """Phase at each onset, by a sine fitted to the recorded samples of one cycle around it."""
+    """Phase at each onset, by a sine fitted to one cycle around it, at its true times."""
     omega = 2.0 * np.pi * wanted.frequency_hz
     half_s = 0.5 / wanted.frequency_hz
     errors = []
+    true_s = np.array(e.truth["true_s"])
     for train in e.trains:
-        near = np.abs(e.times_s - train.onset_s) <= half_s
-        value, at_s = e.samples[near, 0], e.times_s[near] - train.onset_s
+        near = np.abs(true_s - train.onset_s) <= half_s
+        value, at_s = e.samples[near, 0], true_s[near] - train.onset_s
         if near.sum() < 8 or not np.isfinite(value).all():
             continue
         design = np.column_stack((np.cos(omega * at_s), np.sin(omega * at_s), np.ones(len(at_s))))

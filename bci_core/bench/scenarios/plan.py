@@ -57,6 +57,8 @@ class Truth:
         ``handed`` and ``lost`` samples, ``commands_lost``, ``rows_lost``.
     arrivals : list of (float, float)
         When samples came, and when the newest of them was really taken.
+    true_s : list of float
+        When each sample that came was really taken, in the order they came.
     presses : list of (float, bool)
         When the emergency stop was pressed, and whether the device was to hear of it.
     """
@@ -64,6 +66,7 @@ class Truth:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter(handed=0, lost=0, commands_lost=0, rows_lost=0)
         self.arrivals: list[tuple[float, float]] = []
+        self.true_s: list[float] = []
         self.presses: list[tuple[float, bool]] = []
         self.arm_attempts: list[tuple[float, str]] = []
         self.resets: list[float] = []
@@ -83,6 +86,7 @@ class Truth:
             "faults": faults if armed else [],
             "counts": dict(self.counts),
             "arrivals": self.arrivals,
+            "true_s": self.true_s,
             "presses": self.presses,
             "arm_attempts": self.arm_attempts,
             "resets": self.resets,

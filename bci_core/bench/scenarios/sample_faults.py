@@ -69,7 +69,7 @@ class FaultyInlet:
         self._tone_hz = tone_hz
         self._seen = 0
         self._held: NDArray[np.float32] | None = None
-        self._queue: deque[tuple[float, float, Chunk]] = deque()
+        self._queue: deque[tuple[float, NDArray[np.float64], Chunk]] = deque()
 
     def clock_offset_s(self) -> float:
         return 0.0
@@ -120,9 +120,10 @@ class FaultyInlet:
         now_s = self._clock.now_s()
         taken = []
         while self._queue and self._queue[0][0] <= now_s:
-            _, newest_s, chunk = self._queue.popleft()
+            _, true_s, chunk = self._queue.popleft()
             taken.append(chunk)
-            self._truth.arrivals.append((now_s, newest_s))
+            self._truth.arrivals.append((now_s, float(true_s.max())))
+            self._truth.true_s += true_s.tolist()
         if not taken:
             return None
         samples = np.concatenate([chunk.samples for chunk in taken])
@@ -142,8 +143,8 @@ class FaultyInlet:
         arrival_s = self._arrival_s(now_s)
         if self._queue:  # a stream keeps its order
             arrival_s = max(arrival_s, self._queue[-1][0])
-        newest_s = float(chunk.times_s[order.max()])
-        self._queue.append((arrival_s, newest_s, Chunk(samples[order], times_s[order])))
+        true_s = chunk.times_s[order]
+        self._queue.append((arrival_s, true_s, Chunk(samples[order], times_s[order])))
 
     def _spoilt(self, chunk: Chunk, now_s: float) -> NDArray[np.float32]:
         active = self._plan.active

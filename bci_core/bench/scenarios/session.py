@@ -69,7 +69,9 @@ class _Session:
         self._clock = clock
         self._plan = FaultPlan(scenario.faults)
         self._truth = Truth()
-        self._books = Books(open_session(folder, rig, clock), clock, self._plan, self._truth)
+        opened = open_session(folder, rig, clock)
+        self._seed = opened.seed or b""
+        self._books = Books(opened.ledger, clock, self._plan, self._truth)
         self._pressed: set[int] = set()
         self._due_s = -inf
 
@@ -113,7 +115,14 @@ class _Session:
         )
         streams = SampleStreams(self._row(MASKS), self._row(OUTPUTS), self._labels)
         return LiveLoop(
-            self._rig, self._inlet, self._link, journal, streams, self._books.emit, self._clock
+            self._rig,
+            self._inlet,
+            self._link,
+            journal,
+            streams,
+            self._books.emit,
+            self._clock,
+            seed=self._seed,
         )
 
     def _play(self, loop: LiveLoop) -> None:
