@@ -15,7 +15,7 @@ from bci_core.bench.scenarios.fit import fit
 from bci_core.bench.scenarios.scenario import Expectation, Fault, PhaseExpectation, Scenario
 from bci_core.config.load import parse_rig, presets
 from bci_core.config.problems import unknown_key
-from bci_core.config.rig import PARTS, Rig
+from bci_core.config.rig import Rig
 from bci_core.errors import ConfigError, InputError, Problem
 
 _MODELS: Mapping[str, type[BaseModel]] = {
@@ -112,10 +112,8 @@ def rig_of(scenario: Scenario, stimulator: str | None = None) -> Rig:
         fit(tree, stimulator)
     source = f"rig {scenario.rig} with the scenario's overrides"
     plain = parse_rig(tomli_w.dumps(tree), source)
-    for section in ("amplifier", "stimulator", "policy"):
-        part = getattr(plain, section)
-        settings = part.settings if section in PARTS else part
-        if "seed" in type(settings).model_fields:
+    for section in ("amplifier", "stimulator"):
+        if "seed" in type(getattr(plain, section).settings).model_fields:
             tree.setdefault(section, {})["seed"] = scenario.seed
     return parse_rig(tomli_w.dumps(tree), source)
 

@@ -18,7 +18,6 @@ from bci_core.cli.bench_output import table, write
 from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import Journal
-from bci_core.control.policy import StandardPolicy
 from bci_core.detection.monitor import SampleMonitor
 from bci_core.detection.sensing import Sensing
 from bci_core.errors import InputError
@@ -28,6 +27,7 @@ from bci_core.safety.gate import SafetyGate
 from bci_core.safety.history import TrainHistory
 from bci_core.session import build
 from bci_core.session.live_loop import LiveLoop
+from bci_core.stimulator.schedule import Schedule
 
 Patch = tuple[Any, str, Callable[..., Any]]
 
@@ -97,21 +97,23 @@ def _no_blanking(_: Any) -> list[Patch]:
 
 
 def _stale_never_disarms(_: Any) -> list[Patch]:
-    run_out = Arming._run_out
-    return [
-        (Arming, "_run_out", lambda self, now: [r for r in run_out(self, now) if r[0] != "stale"])
-    ]
+    advance = Arming._advance
+
+    def fresh(self: Any, now_s: float) -> None:
+        self._samples_s = max(self._samples_s, now_s)
+        advance(self, now_s)
+
+    return [(Arming, "_advance", fresh)]
 
 
 def _heartbeat_ignored(_: Any) -> list[Patch]:
-    run_out = Arming._run_out
-    return [
-        (
-            Arming,
-            "_run_out",
-            lambda self, now: [r for r in run_out(self, now) if r[0] not in ("heartbeat", "lease")],
-        )
-    ]
+    advance = Arming._advance
+
+    def alive(self: Any, now_s: float) -> None:
+        self._heartbeat_s = self._renewed_s = max(self._heartbeat_s, now_s)
+        advance(self, now_s)
+
+    return [(Arming, "_advance", alive)]
 
 
 def _phase_sign(_: Any) -> list[Patch]:
@@ -155,14 +157,14 @@ def _device_has_no_limits(device: Any) -> list[Patch]:
     return [(device.kind, "program_refusals", lambda *_: [])]
 
 
-def _sequence_not_checked(device: Any) -> list[Patch]:
-    admit = device.kind._admit
+def _sequence_not_checked(_: Any) -> list[Patch]:
+    refusal = Schedule.trigger_refusal
 
     def forgets(self: Any, *args: Any) -> Any:
-        self._last_seq = 0
-        return admit(self, *args)
+        self.restart()
+        return refusal(self, *args)
 
-    return [(device.kind, "_admit", forgets)]
+    return [(Schedule, "trigger_refusal", forgets)]
 
 
 def _decision_rows_missing(_: Any) -> list[Patch]:
@@ -227,15 +229,6 @@ def _loop_does_not_tell_the_device(_: Any) -> list[Patch]:
 def _keeps_renewing(self: Any) -> None:
     """Housekeeping that renews the device's lease whatever the arming says."""
     self._link.renew()
-
-
-def _refractory_off(_: Any) -> list[Patch]:
-    def free(self: Any, detection: Any, situation: Any) -> str:
-        self._acted_s.clear()
-        return against(self, detection, situation)
-
-    against = StandardPolicy._reason_against
-    return [(StandardPolicy, "_reason_against", free)]
 
 
 MUTANTS = (

@@ -7,7 +7,7 @@ import pytest
 from bci_core.bench.scenarios.load import load_scenarios, parse_scenario, rig_of, shipped
 from bci_core.bench.scenarios.scenario import FaultKind
 from bci_core.errors import ConfigError, InputError
-from drivers.stimulators.faults import FaultKind as DeviceFault
+from bci_core.stimulator.faults import FaultKind as DeviceFault
 
 WRONG = """description = "Wrong in five places"
 rig = "trains"
@@ -90,7 +90,7 @@ def test_an_override_that_does_not_fit_the_rig_is_a_mistake() -> None:
 def test_the_seed_goes_to_everything_random() -> None:
     text = 'description = "x"\nrig = "trains"\nduration_s = 5.0\nseed = 7'
     rig = rig_of(parse_scenario(text, "x"))
-    assert (rig.amplifier.settings.seed, rig.stimulator.settings.seed, rig.policy.seed) == (7, 7, 7)
+    assert (rig.amplifier.settings.seed, rig.stimulator.settings.seed) == (7, 7)
 
 
 def test_each_fault_comes_with_and_without_stimulation_under_way() -> None:
