@@ -10,6 +10,7 @@ from bci_core.cli import (
     bench,
     bench_arming,
     bench_kill,
+    bench_run,
     bench_safety,
     calibrate,
     driver,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
+bench.app.command(cls=BareJson)(bench_run.run)
 bench.app.command(cls=BareJson)(bench_safety.safety)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")

@@ -170,8 +170,9 @@ class LiveLoop:
                 self._loop.begin(wake.first_sample_s)
                 self._emit("loop.ready", self._ready | {"first_sample_s": wake.first_sample_s})
             now_s = self._clock.now_s()
-            # Old samples that still come in are no sign of life.
-            if now_s - (wake.last_sample_s + self._offset_s) <= self.rig.arming.stale_after_s:
+            age_s = now_s - (wake.last_sample_s + self._offset_s)
+            # Old samples that still come in are no sign of life, nor are some from the future.
+            if abs(age_s) <= self.rig.arming.stale_after_s:
                 self.arming.samples(now_s)
         self._heed(wake.alarms)
         for detection in wake.detections:

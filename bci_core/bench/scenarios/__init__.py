@@ -1,0 +1,1 @@
+"""The fault bench: scenarios that break a session in known ways, and a judge of what came of it."""

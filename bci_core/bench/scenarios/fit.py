@@ -1,0 +1,68 @@
+"""Puts another stimulator into a rig of the bench, with a stimulus that the device can give."""
+
+from math import ceil, floor
+from typing import Any
+
+from bci_core import registry
+from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.errors import InputError
+
+TRAIN_S = 0.4
+MICROELECTRODE_UC = 0.004
+"""Charge per phase above which the electrode of the rig is made a large one."""
+
+LARGE = {"electrode_class": "ecog", "electrode_area_cm2": 0.08}
+
+
+def fit(tree: dict[str, Any], driver: str) -> None:
+    """Change the rig to a driver with its default settings, and the stimulus to its steps.
+
+    A value of the protocol that the device has as it is stays; the others become the nearest
+    that it has. Settings the scenario has made for its own stimulator are left out.
+
+    Raises
+    ------
+    InputError
+        The rig stimulates by sound and the device by current, or the other way round.
+    """
+    part = registry.load("stimulator", driver)
+    able = part(part.Settings()).capabilities
+    sound = tree["safety"].get("electrode_class") == "sound"
+    if sound is not isinstance(able, SoundCapabilities):
+        raise InputError(
+            f"stimulator {driver!r} is for {'current' if sound else 'sound'}, and this scenario "
+            f"for {'sound' if sound else 'current'}"
+        )
+    tree["stimulator"] = {"driver": driver}
+    if isinstance(able, Capabilities) and "amplitude_ua" in tree["protocol"]:
+        _fit_pulses(tree, able)
+
+
+def _fit_pulses(tree: dict[str, Any], able: Capabilities) -> None:
+    asked = tree["protocol"]
+    step_us = able.timing_step_us
+    phase_us = _stepped(asked["phase_us"], step_us, able.min_phase_us, able.max_phase_us)
+    most_ua = min(able.max_amplitude_ua, able.max_charge_per_phase_uc / (phase_us * 1e-6))
+    least_ua = max(able.min_amplitude_ua, able.amplitude_step_ua)
+    asked["phase_us"] = phase_us
+    asked["amplitude_ua"] = _stepped(
+        asked["amplitude_ua"], able.amplitude_step_ua, least_ua, most_ua
+    )
+    asked["interphase_us"] = _stepped(
+        asked.get("interphase_us", 0.0), step_us, able.min_interphase_us, 1e4
+    )
+    if "rate_hz" in asked:
+        asked["rate_hz"] = max(able.min_rate_hz, min(asked["rate_hz"], able.max_rate_hz))
+        steepest_hz = able.max_ramp_ua_s / asked["amplitude_ua"]
+        asked["rate_hz"] = max(able.min_rate_hz, min(asked["rate_hz"], steepest_hz))
+        if "n_pulses" in asked:
+            whole = max(1, int(TRAIN_S * asked["rate_hz"]))
+            asked["n_pulses"] = min(asked["n_pulses"], able.max_pulses, whole)
+    if asked["amplitude_ua"] * phase_us * 1e-6 > MICROELECTRODE_UC:
+        tree["safety"].update(LARGE)
+
+
+def _stepped(value: float, step: float, least: float, most: float) -> float:
+    """The nearest multiple of a step within a range."""
+    low, high = ceil(least / step - 1e-9), floor(most / step + 1e-9)
+    return max(low, min(round(value / step), high)) * step

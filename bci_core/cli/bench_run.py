@@ -1,0 +1,83 @@
+"""``bci bench run``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bci_core.cli.bench_output import Json, console_for, write
+
+
+def run(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO|DIR]...", help="Names, files or folders; all that ship when none."
+        ),
+    ] = None,
+    stimulator: Annotated[
+        str | None, typer.Option("--stimulator", help="Driver in the place of every rig's own.")
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="File for the result as JUnit XML.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="Folder to keep the sessions in.")
+    ] = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Name the scenarios and run none.")
+    ] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Put bugs in, one at a time; show what catches each.")
+    ] = False,
+    to: Json = None,
+) -> None:
+    """Break simulated sessions as scenarios say; judge what came of it, on the virtual clock.
+
+    The judge reads the session folder only and shares no code with the loop. Always judged:
+    no current while disarmed, after old data, over a limit, or without a ledger line; the
+    emergency stop; files readable; lost samples counted; and that it works again afterwards.
+    Exit status 1 when anything did not hold.
+
+    Example: `bci bench run --junit bench.xml`
+    """
+    from bci_core.bench.scenarios.load import load_scenarios
+    from bci_core.bench.scenarios.run import Verdict, run_scenarios
+    from bci_core.bench.scenarios.run import junit as as_junit
+    from bci_core.clock import LslClock
+
+    console = console_for(to)
+    named = load_scenarios(sources or ())
+    if show_list:
+        for each in named:
+            console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
+        raise typer.Exit
+    if mutants:
+        from bci_core.bench.scenarios.mutants import run_mutants
+
+        raise typer.Exit(run_mutants(named, console, to))
+
+    def show(verdict: Verdict) -> None:
+        outcomes = ", ".join(
+            f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
+        )
+        mark = "FAILED" if verdict.failed else "passed"
+        console.print(
+            f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",
+            markup=False,
+            soft_wrap=True,
+        )
+        for check in verdict.failed:
+            console.print(f"        {check.name}: {check.told}", markup=False, soft_wrap=True)
+
+    verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
+    failed = sum(bool(verdict.failed) for verdict in verdicts)
+    console.print(
+        f"{len(verdicts) - failed} of {len(verdicts)} scenarios passed, "
+        f"{sum(len(v.checks) for v in verdicts)} checks, "
+        f"in {sum(v.took_s for v in verdicts):.1f} s"
+    )
+    if junit is not None:
+        junit.write_bytes(as_junit(verdicts))
+    write([verdict.to_dict() for verdict in verdicts], to)
+    raise typer.Exit(1 if failed else 0)
