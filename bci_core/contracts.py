@@ -410,8 +410,11 @@ class StimulatorLink(Protocol):
         """Why the device said it is not armed, or "" while it has not."""
         ...
 
-    def poll_status(self) -> DeviceStatus | None:
-        """What the device last said of itself, or None so far; asks again. Does not wait."""
+    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+        """What the device has said of itself since the last call, and when it was asked.
+
+        None when nothing has come. Asks again once it has answered; does not wait.
+        """
         ...
 
     def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]: ...

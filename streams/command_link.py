@@ -111,8 +111,8 @@ class CommandLink:
         self._replies: dict[int, Reply] = {}
         self._pongs: set[int] = set()
         self._last_id = 0
-        self._asked_status = 0
-        self._status: DeviceStatus | None = None
+        self._status_id = 0
+        self._asked_s = 0.0
         self._trigger = trigger_buffer()
         self._stirred = select.poll()
         self._context = eager_context()
@@ -179,16 +179,19 @@ class CommandLink:
     def disarmed_reason(self) -> str:
         return self._lost or self._disarmed
 
-    def poll_status(self) -> DeviceStatus | None:
+    def poll_status(self) -> tuple[DeviceStatus, float] | None:
         self._listen()
-        reply = self._replies.pop(self._asked_status, None)
+        reply = self._replies.pop(self._status_id, None)
+        told = None
         if reply is not None:
-            self._status, self._asked_status = reply.status, 0
-        if not self._asked_status:
+            self._status_id = 0
+            told = (reply.status, self._asked_s) if reply.status else None
+        if not self._status_id:
             request = Status(id=self._next_id())
+            self._asked_s = self._clock.now_s()
             self._send(json_frame(request))
-            self._asked_status = request.id
-        return self._status
+            self._status_id = request.id
+        return told
 
     def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]:
         request = Measure(id=self._next_id(), electrodes=tuple(electrodes))

@@ -47,6 +47,7 @@ TRACED = (
     "stim_protocols",
     "stimulator",
     "streams",
+    "test_errors.py",
     "testing",
 )
 

@@ -45,15 +45,16 @@ class DeviceWatch:
         self._disagrees_since_s = 0.0
 
     def note(
-        self, status: DeviceStatus, now_s: float, armed: bool, stimulates: bool
+        self, status: DeviceStatus, asked_s: float, now_s: float, armed: bool, stimulates: bool
     ) -> Doubt | None:
         """Compare a status with what is believed.
 
         Parameters
         ----------
         status : DeviceStatus
-        now_s : float
-            When it arrived.
+        asked_s, now_s : float
+            When the device was asked, and when its answer was read: it was given in between,
+            however long either side was busy.
         armed : bool
             Whether the gate lets triggers through.
         stimulates : bool
@@ -62,14 +63,16 @@ class DeviceWatch:
         if status.fault or status.state is ArmingState.FAULT_LATCHED:
             fault = status.fault or "latched, cause not told"
             return Doubt(f"device fault: {fault}, code {status.code}", latches=True)
-        return self._clock(status.at_s, now_s) or self._state(
+        return self._clock(status.at_s, asked_s, now_s) or self._state(
             status.state, now_s, armed, stimulates
         )
 
-    def _clock(self, at_s: float, now_s: float) -> Doubt | None:
+    def _clock(self, at_s: float, asked_s: float, now_s: float) -> Doubt | None:
         if not isfinite(at_s):
             return Doubt(f"device clock: {at_s:g} s, limit finite", latches=True)
         if self._first is None:
+            if now_s - asked_s > DRIFT_S:
+                return None  # too long to tell the clocks apart by
             self._first = (now_s, at_s)
             self._last_at_s, self._moved_s = at_s, now_s
             return None
@@ -79,8 +82,10 @@ class DeviceWatch:
                 return None
             return Doubt(f"device status: {age_s:g} s old, limit {STALE_S:g} s", latches=False)
         self._last_at_s, self._moved_s = at_s, now_s
-        host_s, device_s = now_s - self._first[0], at_s - self._first[1]
-        off_s, bound_s = abs(host_s - device_s), DRIFT_S + DRIFT_PPM * 1e-6 * abs(host_s)
+        # When that was on the host's clock, by what the clocks were apart at first.
+        host_s = self._first[0] + at_s - self._first[1]
+        off_s = max(asked_s - host_s, host_s - now_s, 0.0)
+        bound_s = DRIFT_S + DRIFT_PPM * 1e-6 * abs(now_s - self._first[0])
         if off_s <= bound_s:
             return None
         return Doubt(f"device clock: off by {off_s:g} s, limit {bound_s:g} s", latches=True)

@@ -235,8 +235,14 @@ class SafetyGate:
         self._arming.latch(found, self._arming.clock_s)
         return found
 
-    def note_status(self, status: DeviceStatus, now_s: float) -> str:
+    def note_status(self, status: DeviceStatus, asked_s: float, now_s: float) -> str:
         """Compare what the device says of itself with what is believed; disarm or latch.
+
+        Parameters
+        ----------
+        status : DeviceStatus
+        asked_s, now_s : float
+            When it was asked, and when its answer was read.
 
         Returns
         -------
@@ -244,7 +250,7 @@ class SafetyGate:
             The difference, with limit, value and unit, or "".
         """
         armed = not self._arming.check(now_s)
-        doubt = self._watch.note(status, now_s, armed, bool(self._unreported))
+        doubt = self._watch.note(status, asked_s, now_s, armed, bool(self._unreported))
         if doubt is None:
             return ""
         if doubt.latches:

@@ -303,9 +303,10 @@ class LiveLoop:
         if now_s < self._status_due_s:
             return
         self._status_due_s = now_s + STATUS_EVERY_S
-        status = self._link.poll_status()
-        if status is not None:
-            self._gate.note_status(status, now_s)
+        told = self._link.poll_status()
+        if told is not None:
+            status, asked_s = told
+            self._gate.note_status(status, asked_s, now_s)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):

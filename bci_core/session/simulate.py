@@ -251,7 +251,9 @@ class _Simulation:
     def _ask_device(self, now_s: float) -> None:
         if now_s >= self._status_due_s:
             self._status_due_s = now_s + STATUS_EVERY_S
-            self._wired.gate.note_status(self._link.poll_status(), now_s)
+            told = self._link.poll_status()
+            if told is not None:
+                self._wired.gate.note_status(*told, now_s)
 
     def _begin(self, first_sample_s: float) -> None:
         stream = stream_row(self._info, self._rig.name)

@@ -74,10 +74,13 @@ class SerialPort:
     ----------
     path : str
         As the operating system calls it: ``/dev/ttyACM0``.
+    write_timeout_s : float
+        How long the line may take what is sent.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, write_timeout_s: float = WRITE_TIMEOUT_S) -> None:
         self._path = path
+        self._write_timeout_s = write_timeout_s
         self._serial: serial.Serial | None = None
         self._hang_up: finalize[[serial.Serial], SerialPort] | None = None
 
@@ -85,7 +88,7 @@ class SerialPort:
         self.close()
         try:
             opened = serial.Serial(
-                self._path, _BAUD, timeout=0.0, write_timeout=WRITE_TIMEOUT_S, exclusive=True
+                self._path, _BAUD, timeout=0.0, write_timeout=self._write_timeout_s, exclusive=True
             )
         except (*FAILURES, ValueError) as error:
             raise DeviceError(

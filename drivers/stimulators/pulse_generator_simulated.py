@@ -74,7 +74,8 @@ class SimulatedPort:
                 raise DeviceError(f"the simulated pulse generator still has a fault: {kind}")
         self._box_end, host_end = os.openpty()
         self._cut = finalize(self, os.close, self._box_end)
-        self._line = SerialPort(os.ttyname(host_end))
+        # What is slow here is the machine, not a cable.
+        self._line = SerialPort(os.ttyname(host_end), write_timeout_s=10.0)
         self._line.open(at_s)
         os.close(host_end)
 

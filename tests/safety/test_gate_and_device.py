@@ -80,7 +80,9 @@ class Bench:
 
     def status(self, now_s: float, state: ArmingState = ArmingState.ARMED, **told: Any) -> str:
         self.keep(now_s)
-        return self.gate.note_status(DeviceStatus(told.pop("at_s", now_s), state, **told), now_s)
+        asked_s = told.pop("asked_s", now_s)
+        status = DeviceStatus(told.pop("at_s", now_s), state, **told)
+        return self.gate.note_status(status, asked_s, now_s)
 
 
 def noted(program: StimProgram = SHORT, able: Any = MEASURING, **report: Any) -> str:
@@ -295,6 +297,18 @@ def test_a_device_clock_that_stands_still_disarms() -> None:
     assert bench.arming.check(11.1) == "device status: 1.1 s old, limit 1 s"
 
 
+def test_a_host_that_was_busy_between_question_and_answer_blames_no_clock() -> None:
+    bench = Bench()
+    bench.keep(10.0)
+    # Too long a wait to set the clocks by, then one that is short, then a host that hung.
+    assert bench.status(10.5, asked_s=10.0, at_s=10.0) == ""
+    assert bench.status(11.0, asked_s=11.0, at_s=11.0) == ""
+    assert bench.status(13.5, asked_s=11.5, at_s=11.5) == ""
+    assert bench.status(14.0, asked_s=13.9, at_s=13.95) == ""
+    # 0.3 s before it was asked is nobody's waiting.
+    assert "device clock: off by 0.3 s" in bench.status(15.0, asked_s=14.5, at_s=14.2)
+
+
 @pytest.mark.parametrize(("rate", "says"), [(1.02, "off by 0.2 s"), (0.98, "off by 0.2 s")])
 def test_a_device_clock_that_runs_away_latches(rate: float, says: str) -> None:
     bench = Bench()
@@ -327,7 +341,7 @@ def test_a_state_that_differs_for_long_disarms_or_latches(
 def test_a_device_that_is_armed_while_the_gate_is_not_is_disarmed() -> None:
     bench = Bench()
     for now_s in (10.0, 11.0):
-        found = bench.gate.note_status(DeviceStatus(now_s, ArmingState.ARMED), now_s)
+        found = bench.gate.note_status(DeviceStatus(now_s, ArmingState.ARMED), now_s, now_s)
     assert found == "device armed while disarmed here, for 1 s, limit 0.5 s"
     assert bench.link.disarmed == [found]
-    assert bench.gate.note_status(DeviceStatus(12.0, ArmingState.CONFIGURED), 12.0) == ""
+    assert bench.gate.note_status(DeviceStatus(12.0, ArmingState.CONFIGURED), 12.0, 12.0) == ""

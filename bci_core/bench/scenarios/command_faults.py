@@ -109,13 +109,14 @@ class FaultyLink(DirectLink):
             self._told = super().disarmed_reason()
         return self._told
 
-    def poll_status(self) -> DeviceStatus:
-        if not self._on(FaultKind.CUT):
-            try:
-                self._status = super().poll_status()
-            except DeviceError as error:
-                self.stimulator.disarm(f"device failed: {error}", self.clock.now_s())
-        return self._status
+    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+        if self._on(FaultKind.CUT):
+            return None
+        try:
+            return super().poll_status()
+        except DeviceError as error:
+            self.stimulator.disarm(f"device failed: {error}", self.clock.now_s())
+            return None
 
     def _on(self, kind: FaultKind) -> bool:
         return self._plan.active(kind, self.clock.now_s()) is not None
