@@ -38,7 +38,7 @@ from bci_core.session import build
 from bci_core.session.arms import seed_of
 from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
-from bci_core.session.live_loop import guard_name
+from bci_core.session.loop_rows import guard_name
 from bci_core.stimulus import StimProgram
 
 CHUNK = 256

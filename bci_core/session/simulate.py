@@ -24,9 +24,8 @@ from bci_core.safety.arming import Arming
 from bci_core.session import build
 from bci_core.session.arms import Opened, check_keepers
 from bci_core.session.folder import SessionFolder
-from bci_core.session.live_loop import (
-    LEAD_MARGIN_S,
-    STATUS_EVERY_S,
+from bci_core.session.live_loop import LEAD_MARGIN_S, STATUS_EVERY_S
+from bci_core.session.loop_rows import (
     guard_name,
     live_figures,
     measure_electrodes,
