@@ -159,7 +159,7 @@ def _kill_once(role: str, after_s: float, out: Path) -> Kill:
                 words = (out / "said").read_text("utf-8", "replace")[-500:]
                 raise NodeError(f"the session did not come to stimulate: {words}")
             clock.sleep_until(clock.now_s() + 0.02)
-        children = _processes(process.pid)
+        children = processes_of(process.pid)
         clock.sleep_until(clock.now_s() + after_s)
         killed_s = clock.now_s()
         os.kill(children[role], signal.SIGKILL)
@@ -169,7 +169,7 @@ def _kill_once(role: str, after_s: float, out: Path) -> Kill:
         psutil.wait_procs(gone, timeout=20.0)
     finally:
         witness.close()
-        for pid in _processes(process.pid).values() if process.poll() is None else ():
+        for pid in processes_of(process.pid).values() if process.poll() is None else ():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -221,7 +221,7 @@ def _trains(seen: list[Seen], gap_s: float = 0.015) -> list[tuple[float, float]]
     return found
 
 
-def _processes(supervisor: int) -> dict[str, int]:
+def processes_of(supervisor: int) -> dict[str, int]:
     """Process ids of a running session, by role."""
     found = {"supervisor": supervisor}
     for child in psutil.Process(supervisor).children(recursive=True):

@@ -14,16 +14,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-import psutil
 import pytest
 import tomli_w
 
+from bci_core.bench.kill import processes_of
 from bci_core.cli.app import main
 from bci_core.clock import LslClock
 from bci_core.record.xdf import SessionRecording, read_session_xdf
@@ -164,14 +164,8 @@ class LiveSession:
 
     def pids(self) -> dict[str, int]:
         """Of every process the supervisor has started."""
-        found = {}
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            with suppress(psutil.Error):  # It has just ended.
-                command = child.cmdline() or [""]
-                if "LabRecorder" in command[0]:
-                    found["recorder"] = child.pid
-                elif "bci_core.session.node" in command:
-                    found[command[3]] = child.pid
+        found = processes_of(self.process.pid)
+        del found["supervisor"]
         return found
 
     def send(self, role: str, number: int) -> float:
