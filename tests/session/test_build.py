@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bci_core.clock import VirtualClock
-from bci_core.config.load import load_rig
+from bci_core.config.load import load_rig, presets
 from bci_core.config.rig import Part
 from bci_core.control.direct_link import DirectLink
 from bci_core.detection.band_power import BandPowerSettings
@@ -78,3 +78,9 @@ def test_outputs_are_known_before_anything_starts() -> None:
     outputs = build.outputs(replace(rig, detector=Part("signal_quality", asked)), info)
     assert outputs[0] == "Fz flags"
     assert build.outputs(rig, info) == build.sensing(rig, info, 0.01).outputs
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_passes_every_check(preset: str) -> None:
+    info = build.check(load_rig(preset), preset, CLOCK)
+    assert info.channels
