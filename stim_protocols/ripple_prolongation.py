@@ -4,10 +4,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from bci_core.events import Decision, Trigger
-from bci_core.stimulus import StimProgram
+from stim_protocols.paused_train import PausedTrain
 from stim_protocols.pulse_settings import Amount, TrainSettings
-from stim_protocols.triggers import ONLY, Pause, one_trigger
 
 
 class RippleProlongationSettings(TrainSettings):
@@ -38,7 +36,7 @@ class RippleProlongationSettings(TrainSettings):
     deadline_s: Amount = 0.01
 
 
-class RippleProlongationProtocol:
+class RippleProlongationProtocol(PausedTrain):
     """Holds one train; a decision to act is one trigger of it, or none in the pause.
 
     Parameters
@@ -49,14 +47,10 @@ class RippleProlongationProtocol:
     Settings: ClassVar[type[BaseModel]] = RippleProlongationSettings
 
     def __init__(self, settings: RippleProlongationSettings) -> None:
-        train, electrodes = settings.train(), settings.electrodes
-        self._programs = (StimProgram(ONLY, "ripple_prolongation", train, electrodes),)
-        self._deadline_s = settings.deadline_s
-        self._pause = Pause(settings.pause_s)
-
-    def programs(self) -> tuple[StimProgram, ...]:
-        return self._programs
-
-    def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
-        asked = one_trigger(decision, next_seq, self._deadline_s)
-        return self._pause.guard(asked, lasts_s=self._programs[0].duration_s)
+        super().__init__(
+            "ripple_prolongation",
+            settings.train(),
+            settings.electrodes,
+            settings.deadline_s,
+            settings.pause_s,
+        )

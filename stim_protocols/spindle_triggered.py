@@ -4,10 +4,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from bci_core.events import Decision, Trigger
-from bci_core.stimulus import StimProgram
+from stim_protocols.paused_train import PausedTrain
 from stim_protocols.pulse_settings import Amount, TrainSettings
-from stim_protocols.triggers import ONLY, Pause, one_trigger
 
 
 class SpindleTriggeredSettings(TrainSettings):
@@ -36,7 +34,7 @@ class SpindleTriggeredSettings(TrainSettings):
     deadline_s: Amount = 0.05
 
 
-class SpindleTriggeredProtocol:
+class SpindleTriggeredProtocol(PausedTrain):
     """Holds one train; a decision to act is one trigger of it, or none in the pause.
 
     Parameters
@@ -47,14 +45,10 @@ class SpindleTriggeredProtocol:
     Settings: ClassVar[type[BaseModel]] = SpindleTriggeredSettings
 
     def __init__(self, settings: SpindleTriggeredSettings) -> None:
-        train, electrodes = settings.train(), settings.electrodes
-        self._programs = (StimProgram(ONLY, "spindle_triggered", train, electrodes),)
-        self._deadline_s = settings.deadline_s
-        self._pause = Pause(settings.pause_s)
-
-    def programs(self) -> tuple[StimProgram, ...]:
-        return self._programs
-
-    def plan(self, decision: Decision, next_seq: int) -> tuple[Trigger, ...]:
-        asked = one_trigger(decision, next_seq, self._deadline_s)
-        return self._pause.guard(asked, lasts_s=self._programs[0].duration_s)
+        super().__init__(
+            "spindle_triggered",
+            settings.train(),
+            settings.electrodes,
+            settings.deadline_s,
+            settings.pause_s,
+        )
