@@ -1,11 +1,18 @@
 """``bci bench run``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bci_core.cli.bench_output import Json, console_for, write
+from bci_core.cli.bench_output import Json, console_for, table, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from bci_core.bench.scenarios.load import Named
 
 
 def run(
@@ -53,9 +60,7 @@ def run(
             console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
         raise typer.Exit
     if mutants:
-        from bci_core.bench.scenarios.mutants import run_mutants
-
-        raise typer.Exit(run_mutants(named, console, to))
+        raise typer.Exit(_mutants(named, console, to))
 
     def show(verdict: Verdict) -> None:
         outcomes = ", ".join(
@@ -81,3 +86,23 @@ def run(
         junit.write_bytes(as_junit(verdicts))
     write([verdict.to_dict() for verdict in verdicts], to)
     raise typer.Exit(1 if failed else 0)
+
+
+def _mutants(named: "Sequence[Named]", console: "Console", to: Path | None) -> int:
+    """A table of what catches each bug. The exit status: 1 when one is not caught."""
+    from bci_core.bench.scenarios.mutants import judge_mutants
+
+    shown = table("Bugs put in on purpose", "bug", "scenario", "caught by", "of it")
+    results = []
+    for mutant, verdict in judge_mutants(named):
+        caught = verdict.failed
+        by = caught[0].name if caught else "NOT CAUGHT"
+        told = caught[0].told if caught else ""
+        console.print(f"{'caught' if caught else 'NOT CAUGHT'}  {mutant.name}")
+        shown.add_row(mutant.name, verdict.name, by, told)
+        results.append(
+            {"bug": mutant.name, "scenario": verdict.name, "caught_by": by, "told": told}
+        )
+    console.print(shown)
+    write(results, to)
+    return 1 if any(each["caught_by"] == "NOT CAUGHT" for each in results) else 0

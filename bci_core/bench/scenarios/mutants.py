@@ -4,17 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-
-from rich.console import Console
 
 from bci_core.bench.scenarios.command_faults import FaultyLink
 from bci_core.bench.scenarios.load import Named
 from bci_core.bench.scenarios.run import Verdict, judge_scenario
 from bci_core.chunk import Chunk
-from bci_core.cli.bench_output import table, write
 from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import Journal
@@ -304,23 +300,10 @@ def judge_mutant(mutant: Mutant, named: Sequence[Named]) -> Verdict:
     return verdict
 
 
-def run_mutants(named: Sequence[Named], console: Console, to: Path | None) -> int:
-    """Each bug in turn; a table of what catches it. The exit status: 1 when one is not caught."""
-    shown = table("Bugs put in on purpose", "bug", "scenario", "caught by", "of it")
-    results = []
+def judge_mutants(named: Sequence[Named]) -> Iterator[tuple[Mutant, Verdict]]:
+    """Each bug in turn, and what came of it."""
     for mutant in MUTANTS:
-        verdict = judge_mutant(mutant, named)
-        caught = verdict.failed
-        by = caught[0].name if caught else "NOT CAUGHT"
-        told = caught[0].told if caught else ""
-        console.print(f"{'caught' if caught else 'NOT CAUGHT'}  {mutant.name}")
-        shown.add_row(mutant.name, verdict.name, by, told)
-        results.append(
-            {"bug": mutant.name, "scenario": verdict.name, "caught_by": by, "told": told}
-        )
-    console.print(shown)
-    write(results, to)
-    return 1 if any(each["caught_by"] == "NOT CAUGHT" for each in results) else 0
+        yield mutant, judge_mutant(mutant, named)
 
 
 def _device_of(named: Named) -> Any:
