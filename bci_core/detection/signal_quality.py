@@ -150,8 +150,6 @@ def signal_quality_kernel(
             if gap:
                 wrong |= FLAG_GAP
             state[_OUTPUTS + c] = wrong
-            state[_OUTPUTS + n + c] = line_noise(state, at)
-            state[_OUTPUTS + 2 * n + c] = tone_uv(state, at) / settings[_TONE_NA]
             if wrong:
                 state[at + _SINCE] = 0.0
                 state[at + _WRONG] = wrong
@@ -167,4 +165,9 @@ def signal_quality_kernel(
             if not bad:
                 out[n_found - 1, OUT_KIND] = END
                 state[at + _WRONG] = 0.0
+    # Read after a chunk, of its last sample: a division and a root for each, not for every sample.
+    for c in range(n):
+        at = _OUTPUTS + _BLOCKS * n + _CHANNEL_STATE * c
+        state[_OUTPUTS + n + c] = line_noise(state, at)
+        state[_OUTPUTS + 2 * n + c] = tone_uv(state, at) / settings[_TONE_NA]
     return n_found
