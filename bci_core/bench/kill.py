@@ -33,6 +33,9 @@ stale, and what a device is granted for stopping."""
 
 RIG = "bench-kill"
 STIMULATING_WITHIN_S = 40.0
+ENDED_WITHIN_S = 60.0
+"""Closing its files and writing its report included."""
+
 WATCHED_S = 1.5
 """How long after the kill the witness goes on watching."""
 
@@ -124,7 +127,7 @@ def measure_kills(roles: Sequence[str], trials: int, seed: int, say: Say) -> Kil
     Raises
     ------
     NodeError
-        A session did not come to stimulate.
+        A session did not come to stimulate, or did not end after the kill.
     """
     rig = load_rig(RIG)
     privacy.confine(rig.lsl)
@@ -156,15 +159,20 @@ def _kill_once(role: str, after_s: float, out: Path) -> Kill:
         until_s = clock.now_s() + STIMULATING_WITHIN_S
         while not witness.seen:
             if process.poll() is not None or clock.now_s() > until_s:
-                words = (out / "said").read_text("utf-8", "replace")[-500:]
-                raise NodeError(f"the session did not come to stimulate: {words}")
+                raise NodeError(f"the session did not come to stimulate; {_words(out)}")
             clock.sleep_until(clock.now_s() + 0.02)
         children = processes_of(process.pid)
         clock.sleep_until(clock.now_s() + after_s)
         killed_s = clock.now_s()
         os.kill(children[role], signal.SIGKILL)
         clock.sleep_until(killed_s + WATCHED_S)
-        process.wait(60.0)
+        try:
+            process.wait(ENDED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            raise NodeError(
+                f"the session did not end within {ENDED_WITHIN_S:g} s of the kill of its {role}; "
+                f"{_words(out)}"
+            ) from None
         gone = [psutil.Process(pid) for pid in children.values() if psutil.pid_exists(pid)]
         psutil.wait_procs(gone, timeout=20.0)
     finally:
@@ -174,6 +182,13 @@ def _kill_once(role: str, after_s: float, out: Path) -> Kill:
                 os.kill(pid, signal.SIGKILL)
         process.wait()
     return _judge(role, killed_s, witness.seen, SessionFolder.latest(out))
+
+
+def _words(out: Path) -> str:
+    """The last of what a session has said, and the last rows of its ledger."""
+    said = (out / "said").read_text("utf-8", "replace")[-500:]
+    rows = [line for ledger in out.glob("*/ledger.jsonl") for line in ledger.open(errors="replace")]
+    return f"it said: {said}\nlast in its ledger: {''.join(rows[-3:])}"
 
 
 def _judge(role: str, killed_s: float, seen: list[Seen], folder: SessionFolder) -> Kill:
