@@ -4,8 +4,10 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from bci_core.errors import SessionError
+from bci_core.report import html
 from bci_core.report.html import write_report
 from bci_core.report.summary import write_summary
 
@@ -47,6 +49,18 @@ def report(files: Any) -> Page:
     return Page(files)
 
 
+@pytest.fixture(scope="module")
+def ordinary(tmp_path_factory: pytest.TempPathFactory, fakes: Any) -> Page:
+    """The report of a session in which nothing is special."""
+    return report(fakes(tmp_path_factory.mktemp("ordinary"))(duration_s=5.0))
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that only read: drawing takes most of the time."""
+    monkeypatch.setattr(html, "_figures", lambda *_: (Markup(), {}))
+
+
 def test_a_session_with_everything(fake: Fakes, caplog: pytest.LogCaptureFixture) -> None:
     page = report(fake(duration_s=20.0, sham_fraction=0.3))
     for words in (
@@ -60,6 +74,7 @@ def test_a_session_with_everything(fake: Fakes, caplog: pytest.LogCaptureFixture
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_tables_need_no_javascript(fake: Fakes) -> None:
     files = fake(duration_s=10.0)
     summary = write_summary(files)
@@ -72,24 +87,23 @@ def test_the_tables_need_no_javascript(fake: Fakes) -> None:
     assert summary["ledger"]["head"] in page.text
 
 
-def test_the_page_needs_no_network(fake: Fakes) -> None:
-    page = report(fake(duration_s=5.0))
-    fetched = [value for name, value in page.attributes if name in ("src", "href", "srcset")]
+def test_the_page_needs_no_network(ordinary: Page) -> None:
+    fetched = [value for name, value in ordinary.attributes if name in ("src", "href", "srcset")]
     assert fetched == []
-    assert "link" not in page.tags
+    assert "link" not in ordinary.tags
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_summary_is_made_again_when_it_is_not_given(fake: Fakes) -> None:
     files = fake(duration_s=5.0)
     write_report(files)
     assert "Completed" in Page(files).text
 
 
-def test_what_comes_from_files_is_never_markup(fake: Fakes) -> None:
+def test_what_comes_from_files_is_never_markup(fake: Fakes, ordinary: Page) -> None:
     attack = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`${}{{ 1 }}"
-    quiet = report(fake(duration_s=5.0))
     page = report(fake(duration_s=5.0, words=attack, channel=f"Fz{attack}"))
-    assert page.tags == quiet.tags
+    assert page.tags == ordinary.tags
     assert page.text.count(attack) >= 4
     assert not any(name.startswith("on") for name, _ in page.attributes)
 
@@ -102,6 +116,7 @@ def test_a_label_with_dollar_signs_is_not_sent_to_mathjax(fake: Fakes) -> None:
     assert '"axis_label":"$$x$$' not in text
 
 
+@pytest.mark.usefixtures("without_pictures")
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -117,17 +132,16 @@ def test_what_a_reader_must_not_overlook(fake: Fakes, settings: dict[str, Any], 
     assert words in report(fake(duration_s=5.0, **settings)).text
 
 
-def test_no_event_is_left_out(fake: Fakes) -> None:
-    page = report(fake(duration_s=5.0))
-    assert "device_armed" in page.text
-    assert "arm.intent" in page.text
+def test_no_event_is_left_out(ordinary: Page) -> None:
+    assert "device_armed" in ordinary.text
+    assert "arm.intent" in ordinary.text
 
 
-def test_all_is_well_is_said_only_when_it_is(fake: Fakes) -> None:
+@pytest.mark.usefixtures("without_pictures")
+def test_all_is_well_is_said_only_when_it_is(fake: Fakes, ordinary: Page) -> None:
     well = report(fake(duration_s=5.0, trouble=False))
     assert ("class", "verdict good") in well.attributes
-    troubled = report(fake(duration_s=5.0))
-    assert ("class", "verdict warn") in troubled.attributes
+    assert ("class", "verdict warn") in ordinary.attributes
     failed = report(fake(duration_s=5.0, trouble=False, status="failed"))
     assert ("class", "verdict bad") in failed.attributes
 
@@ -151,6 +165,7 @@ def test_a_session_that_never_began(fake: Fakes, caplog: pytest.LogCaptureFixtur
     assert caplog.records == []
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_report_that_cannot_be_written(fake: Fakes) -> None:
     files = fake(duration_s=3.0)
     files.report.mkdir()
