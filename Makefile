@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types imports format bench docs clean
+.PHONY: help run test docs figures check lint types imports format bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,9 +22,17 @@ $(VENV)/installed-dev: $(VENV)/installed
 run: $(VENV)/installed ## run the default session for 20 s, on simulated hardware
 	$(BIN)/bci run theta-phase --duration 20
 
-test: $(VENV)/installed-dev ## everything the tests check, with coverage of the safety code
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
+test: $(VENV)/installed-dev ## every test but those of the next two, with coverage of the safety code
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+		-m 'not document and not figures' \
+		--cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python tests/coverage_gate.py .coverage.json
+
+docs: $(VENV)/installed-dev ## run every command of the documents
+	$(BIN)/python -m pytest --numprocesses 2 --dist load -m document tests/docs
+
+figures: $(VENV)/installed-dev ## the detectors' figures on real recordings, where there are any
+	$(BIN)/python -m pytest --numprocesses 2 --dist load -m figures tests/bench
 
 check: lint types imports ## lint, types and import contract
 
@@ -45,9 +53,6 @@ format: $(VENV)/installed-dev ## rewrite the code as the formatter likes it
 bench: $(VENV)/installed-dev ## measure latency beside the bare transport
 	$(BIN)/bci bench latency
 	$(BIN)/python -m pytest tests/benchmarks
-
-docs: $(VENV)/installed-dev ## run every command of the documents
-	$(BIN)/python -m pytest tests/docs
 
 clean: ## remove what can be made again; recordings in sessions/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage*

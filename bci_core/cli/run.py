@@ -29,6 +29,12 @@ def run(
     operator: Annotated[
         str, typer.Option("--operator", help="Who runs it; somebody else resets faults.")
     ] = "operator",
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report/--no-report", help="Write the page at the end, or leave it to `bci report`."
+        ),
+    ] = True,
 ) -> None:
     """Run a closed-loop session.
 
@@ -78,6 +84,7 @@ def run(
                 operator,
                 stop_key,
                 keepers,
+                report,
             )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}

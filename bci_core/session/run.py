@@ -66,11 +66,12 @@ def run_session(
     operator: str = "operator",
     stop_key: StopKey = no_key,
     keepers: Sequence["Keeper"] = (),
+    report: bool = True,
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
 
     `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
-    A blind session needs its two `keepers`.
+    A blind session needs its two `keepers`. Without `report`, the page is left for later.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def run_session(
     )
     with stop_key(supervisor.press_stop):
         ending = supervisor.run()
-    return Finished(folder, ending, finish(folder, progress))
+    return Finished(folder, ending, finish(folder, progress, report))
 
 
 def open_session(
@@ -168,18 +169,23 @@ def open_session(
     return opened
 
 
-def finish(folder: SessionFolder, progress: Progress) -> dict[str, Any]:
-    """Summary and report; trouble with either is told, and leaves the recording alone."""
+def finish(folder: SessionFolder, progress: Progress, report: bool = True) -> dict[str, Any]:
+    """Summary and, unless it is left for later, report.
+
+    Trouble with either is told, and leaves the recording alone.
+    """
     # Plotting takes long to import, and a session should be armed soon.
     from bci_core.report.evidence import read_evidence
-    from bci_core.report.html import write_report
     from bci_core.report.summary import write_summary
 
     summary: dict[str, Any] = {}
     try:
         evidence = read_evidence(folder)
         summary = write_summary(folder, evidence)
-        write_report(folder, summary, evidence)
+        if report:
+            from bci_core.report.html import write_report
+
+            write_report(folder, summary, evidence)
     except (BciError, OSError) as error:
         progress.say(f"no report: {error}; `bci report {folder.path}` makes it again")
     return summary

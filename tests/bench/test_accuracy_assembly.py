@@ -42,6 +42,7 @@ def test_patterns_that_are_there_are_told_from_chance(tmp_path, monkeypatch):
     assert blocks.asked is None
 
 
+@pytest.mark.figures
 def test_the_figure_asked_for_is_reached(shared_data, monkeypatch):
     monkeypatch.setattr(assembly, "N_SHUFFLES", 2)
     figures = measure(shared_data, lambda _: None)

@@ -28,6 +28,7 @@ def test_the_reference_measures_the_same_power_around_each_time():
     assert (rows[:, 1] < rows[:, 0] - 2.0).all()
 
 
+@pytest.mark.figures
 def test_both_sets_of_frequencies_are_told_with_counts_and_chance(shared_data, monkeypatch):
     monkeypatch.setattr(classifier, "N_SHUFFLES", 20)
     figures = measure(shared_data, lambda _: None)

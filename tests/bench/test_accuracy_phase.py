@@ -65,6 +65,7 @@ def test_without_recordings_there_are_no_figures(tmp_path: Path):
     assert slow_oscillation.measure(tmp_path, lambda _: None) == []
 
 
+@pytest.mark.figures
 def test_the_figures_asked_for_are_reached(shared_data):
     figures = [*phase.measure(shared_data, print), *slow_oscillation.measure(shared_data, print)]
     missed = [f"{f.on}: {f.what} {f.value:g}, asked {f.asked:g}" for f in figures if not_reached(f)]

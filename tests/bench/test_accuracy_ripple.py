@@ -38,6 +38,7 @@ def test_without_recordings_there_are_no_figures(tmp_path):
     assert len(said) == 3
 
 
+@pytest.mark.figures
 def test_figures_are_counted(shared_data, monkeypatch):
     monkeypatch.setattr(ripple, "SEEDS", (1,))
     figures = ripple.measure(shared_data, lambda _line: None)

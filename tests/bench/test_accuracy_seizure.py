@@ -72,6 +72,7 @@ def test_an_excerpt_is_resampled(tmp_path):
     assert excerpt(tmp_path, ("slow", 0, 0.0, 1.0)) is None
 
 
+@pytest.mark.figures
 def test_figures_on_real_recordings(shared_data, monkeypatch):
     monkeypatch.setattr(measured, "MINUTES", 8.0)
     figures = measured.measure(shared_data, lambda _: None)

@@ -52,6 +52,7 @@ def test_a_simulated_spindle_is_one():
         assert 0.3 <= to_s - from_s <= 2.0
 
 
+@pytest.mark.figures
 def test_figures_on_real_recordings(shared_data, little_sleep):
     said = []
     figures = measured.measure(shared_data, said.append)

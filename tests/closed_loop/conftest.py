@@ -78,7 +78,8 @@ class LiveSession:
     """`bci run`, started, and what its ledger says so far.
 
     The process leads a group of its own, as a shell makes it for a command in the
-    foreground of a terminal.
+    foreground of a terminal. It leaves its report to others unless asked for it, since that
+    takes as much of the processor as the session.
     """
 
     def __init__(
@@ -88,13 +89,16 @@ class LiveSession:
         *more: str,
         before: Sequence[str] = (),
         stdin: int = subprocess.DEVNULL,
+        report: bool = False,
     ) -> None:
         self.out = out
+        self.reports = report
         out.mkdir(parents=True, exist_ok=True)
+        command = ["run", str(rig), *["--no-report"] * (not report)]
         self._stdout, self._stderr = out / "stdout.txt", out / "stderr.txt"
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [*before, *CLI, "run", str(rig), "--out", str(out), *more],
+                [*before, *CLI, *command, "--out", str(out), *more],
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -284,9 +288,9 @@ class Stage:
         self.sessions.append(LiveSession(rig, how.pop("out", self.out), *more, **how))
         return self.sessions[-1]
 
-    def armed(self, *more: str, **sections: Mapping[str, Any]) -> LiveSession:
+    def armed(self, *more: str, report: bool = False, **sections: Mapping[str, Any]) -> LiveSession:
         """A session of `RIG`, changed, that has delivered a few pulses."""
-        session = self.start(self.write_rig(**sections), *more)
+        session = self.start(self.write_rig(**sections), *more, report=report)
         session.until_delivered()
         return session
 

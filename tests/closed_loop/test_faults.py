@@ -31,7 +31,7 @@ def after(*plays: Play) -> pytest.MarkDecorator:
 
 def signalled(role: str, number: int) -> Play:
     def play(stage: Any) -> Any:
-        session = stage.armed()
+        session = stage.armed(report=role == "amplifier")
         at_s = session.send(role, number)
         return stage.played(session, at_s)
 
@@ -325,7 +325,7 @@ def assert_failed(played: Any, why: str) -> None:
     folder = played.folder
     assert verify_ledger(folder / "ledger.jsonl").closed
     assert len(played.recording().times_s) > 0
-    assert (folder / "report.html").exists()
+    assert (folder / "report.html").exists() == played.session.reports
     assert not (folder / "keys").exists()
     assert not (folder / "running.json").exists()
     assert_no_pulse_while_disarmed(played)

@@ -27,7 +27,7 @@ STAMPS = ("sample_s", "received_s", "detected_s", "decided_s", "sent_s", "accept
 
 
 def theta_phase(stage: Any) -> Any:
-    session = stage.start("theta-phase", "--duration", "5", "--json")
+    session = stage.start("theta-phase", "--duration", "5", "--json", report=True)
     session.until_row("session.start")
     session.until_row("disarmed")
     stage.quiet.set()

@@ -11,6 +11,7 @@ import pytest
 
 from bci_core.cli.app import main
 
+pytestmark = pytest.mark.document
 DOCUMENT = Path(__file__).parents[2] / "docs" / "control-arms.md"
 
 

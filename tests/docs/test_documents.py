@@ -27,6 +27,7 @@ def name_of(document: Path) -> str:
     return str(document.relative_to(ROOT))
 
 
+@pytest.mark.document
 @pytest.mark.processes
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if console_commands(d)], ids=name_of)
 def test_every_console_command_works(document: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.document
 DOCUMENT = Path(__file__).parents[2] / "docs" / "write-a-detector.md"
 PACKAGE = "./bursts"
 BCI = Path(sys.executable).with_name("bci")

@@ -129,20 +129,14 @@ def play(doings: list[Do], steps: int) -> Witness:
 SCRIPTS = st.lists(DOING, min_size=20, max_size=60).map(lambda doings: [Do(0.0, "arm"), *doings])
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(SCRIPTS)
-def test_every_trigger_ends_once_and_as_it_was_answered(doings: list[Do]) -> None:
-    witness = play(doings, 1)
+def every_trigger_ends_once_and_as_it_was_answered(witness: Witness) -> None:
     assert sorted(d.seq for d in witness.ended) == sorted(witness.asked)
     outcome = {d.seq: d.outcome for d in witness.ended}
     for answer in witness.answers:
         assert (outcome[answer.seq] is Outcome.REFUSED) == (answer.refusal is not None)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(SCRIPTS)
-def test_no_current_while_disarmed_late_early_or_by_sham(doings: list[Do]) -> None:
-    witness = play(doings, 1)
+def no_current_while_disarmed_late_early_or_by_sham(witness: Witness) -> None:
     for delivery in witness.ended:
         trigger = witness.asked[delivery.seq]
         if delivery.charge_uc == 0.0:
@@ -158,10 +152,7 @@ def test_no_current_while_disarmed_late_early_or_by_sham(doings: list[Do]) -> No
         )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(SCRIPTS)
-def test_never_more_charge_or_pulses_than_asked(doings: list[Do]) -> None:
-    witness = play(doings, 1)
+def never_more_charge_or_pulses_than_asked(witness: Witness) -> None:
     for delivery in witness.ended:
         if delivery.charge_uc == 0.0:
             continue
@@ -174,10 +165,7 @@ def test_never_more_charge_or_pulses_than_asked(doings: list[Do]) -> None:
         assert whole == (delivery.outcome is Outcome.DELIVERED)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(SCRIPTS)
-def test_never_closer_than_the_lockout_nor_more_often_than_the_rate(doings: list[Do]) -> None:
-    witness = play(doings, 1)
+def never_closer_than_the_lockout_nor_more_often_than_the_rate(witness: Witness) -> None:
     begun = sorted((d for d in witness.ended if isfinite(d.onset_s)), key=lambda d: d.onset_s)
     for before, after in pairwise(begun):
         # A sham has no end of its own; its program has.
@@ -192,7 +180,17 @@ def test_never_closer_than_the_lockout_nor_more_often_than_the_rate(doings: list
         assert beyond.onset_s - first.onset_s >= 60.0 - STEP_S
 
 
-@settings(max_examples=75, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(SCRIPTS)
+def test_whatever_a_host_does(doings: list[Do]) -> None:
+    witness = play(doings, 1)
+    every_trigger_ends_once_and_as_it_was_answered(witness)
+    no_current_while_disarmed_late_early_or_by_sham(witness)
+    never_more_charge_or_pulses_than_asked(witness)
+    never_closer_than_the_lockout_nor_more_often_than_the_rate(witness)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(SCRIPTS, st.integers(2, 17))
 def test_splitting_time_changes_nothing(doings: list[Do], steps: int) -> None:
     once, often = play(doings, 1), play(doings, steps)
