@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from bci_core.events import ArmingState, DeviceStatus
+from bci_core.events import ArmingState, Delivery, DeviceStatus, Outcome
 
 STALE_S = 1.0
 """A device clock that has stood still for this long tells of a status that is not fresh."""
@@ -35,9 +35,17 @@ class Doubt:
 
 
 class DeviceWatch:
-    """Follows the statuses of one device."""
+    """Follows the statuses of one device, and what it refuses.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    late_in_a_row : int
+        So many triggers refused as too late, one after the other, give rise to doubt.
+    """
+
+    def __init__(self, late_in_a_row: int) -> None:
+        self._most_late = late_in_a_row
+        self._late = 0
         self._first: tuple[float, float] | None = None
         self._last_at_s = 0.0
         self._moved_s = 0.0
@@ -65,6 +73,25 @@ class DeviceWatch:
             return Doubt(f"device fault: {fault}, code {status.code}", latches=True)
         return self._clock(status.at_s, asked_s, now_s) or self._state(
             status.state, now_s, armed, stimulates
+        )
+
+    def note_report(self, delivery: Delivery) -> Doubt | None:
+        """Count what the device refuses as too late; whatever it delivers begins a new count.
+
+        A device whose clock is off by less than `DRIFT_S` refuses every trigger so. Each of
+        them is safe, and together they are a session that does nothing.
+        """
+        if delivery.outcome is not Outcome.REFUSED:
+            self._late = 0
+        elif delivery.reason.startswith("deadline:"):
+            self._late += 1
+        if self._late < self._most_late:
+            return None
+        late, self._late = self._late, 0
+        return Doubt(
+            f"device: refused {late} triggers in a row as too late, limit {self._most_late}; "
+            "is its clock off from this machine's, or is it slower than it says?",
+            latches=False,
         )
 
     def _clock(self, at_s: float, asked_s: float, now_s: float) -> Doubt | None:

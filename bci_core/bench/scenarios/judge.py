@@ -189,6 +189,12 @@ def _explained(e: Evidence) -> Check:
         f"trigger {seq} has {ends.count(seq)} outcomes" for seq in {*ends} if ends.count(seq) > 1
     ]
     wrong += [f"outcome of trigger {seq}, which nobody decided" for seq in ends if seq not in asked]
+    told_by_loop = {o["seq"]: o["outcome"] for o in e.data("outcome")}
+    wrong += [
+        f"trigger {t.seq} ended as {told_by_loop[t.seq]!r}, and {len(t.phases)} phases flowed"
+        for t in e.trains
+        if told_by_loop.get(t.seq) in ("refused", "sham")
+    ]
     lies = e.faults("device.silent_clip", "device.stuck_on", "device.clock_drift")
     for train in e.trains:
         told = train.outcome
