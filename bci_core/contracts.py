@@ -410,10 +410,10 @@ class StimulatorLink(Protocol):
         """Why the device said it is not armed, or "" while it has not."""
         ...
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
-        """What the device has said of itself since the last call, and when it was asked.
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
+        """What the device has said of itself, when it was asked, and when its answer came.
 
-        None when nothing has come. Asks again once it has answered; does not wait.
+        None when nothing has come since. Asks again once it has answered; does not wait.
         """
         ...
 

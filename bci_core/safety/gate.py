@@ -217,7 +217,7 @@ class SafetyGate:
         ]
 
     def note_acceptance(self, acceptance: Acceptance) -> None:
-        """The device has answered a trigger; what it has taken does not end in a refusal."""
+        """What the device has taken does not end in a refusal."""
         self._unreported.accept(acceptance)
 
     def note_copy(self, delivery: Delivery) -> str:
@@ -239,8 +239,7 @@ class SafetyGate:
     def note(self, delivery: Delivery) -> str:
         """Compare what the device reports with what it was asked; latch when they differ.
 
-        What was delivered beyond what was asked counts from here on. A run of triggers that
-        the device refuses as too late disarms.
+        What was delivered beyond what was asked counts. A run of refusals as too late disarms.
 
         Returns
         -------
@@ -269,14 +268,15 @@ class SafetyGate:
         self._arming.latch(found, self._arming.clock_s)
         return found
 
-    def note_status(self, status: DeviceStatus, asked_s: float, now_s: float) -> str:
+    def note_status(self, status: DeviceStatus, asked_s: float, told_s: float, now_s: float) -> str:
         """Compare what the device says of itself with what is believed; disarm or latch.
 
         Parameters
         ----------
         status : DeviceStatus
-        asked_s, now_s : float
-            When it was asked, and when its answer was read.
+        asked_s, told_s : float
+            When it was asked, and when its answer came.
+        now_s : float
 
         Returns
         -------
@@ -284,7 +284,7 @@ class SafetyGate:
             The difference, with limit, value and unit, or "".
         """
         armed = not self._arming.check(now_s)
-        doubt = self._watch.note(status, asked_s, now_s, armed, bool(self._unreported))
+        doubt = self._watch.note(status, (asked_s, told_s), now_s, armed, bool(self._unreported))
         if doubt is None:
             return ""
         if doubt.latches:
