@@ -306,7 +306,8 @@ class LiveLoop:
         self._status_due_s = now_s + STATUS_EVERY_S
         told = self._link.poll_status()
         if told is not None:
-            self._gate.note_status(*told, now_s)
+            status, asked_s, told_s = told
+            self._gate.note_status(status, asked_s, told_s, now_s)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):
