@@ -194,6 +194,8 @@ class Capabilities:
         ``"output_v"``, ``"impedance"``.
     simulated : bool
         True when no current leaves a wire.
+    holds : bool
+        Whether it remembers what it gave, and loads programs that hold; see `bci_core.holds`.
     """
 
     n_channels: int
@@ -218,6 +220,7 @@ class Capabilities:
     max_command_latency_s: float
     measures: tuple[str, ...]
     simulated: bool
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

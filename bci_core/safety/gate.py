@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
-from bci_core.errors import BciError, SafetyError
+from bci_core.errors import BciError
 from bci_core.events import (
     Acceptance,
     Delivery,
@@ -14,6 +14,7 @@ from bci_core.events import (
     Refusal,
     Trigger,
 )
+from bci_core.holds import GivenLast
 from bci_core.safety.after_discharge import AfterDischargeLock
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import LATE_IN_A_ROW
@@ -24,6 +25,7 @@ from bci_core.safety.electrodes import impedance_problem
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose, TrainHistory
 from bci_core.safety.limits import at_most
+from bci_core.safety.reasons import refuse
 from bci_core.safety.shape import label
 from bci_core.safety.unchanged import Unchanged
 from bci_core.safety.unreported import Unreported
@@ -97,6 +99,7 @@ class SafetyGate:
         self._link = link
         self._arming = arming
         self._asked: list[Asked] = []
+        self._given = GivenLast(programs)
         self._watch = DeviceWatch(late_in_a_row)
         self._last_seq = 0
         self._unreported = Unreported()
@@ -130,14 +133,14 @@ class SafetyGate:
         """
         self._asked = []
         electrode_class = self._envelope.electrode_class
-        problems = [
-            f"electrode {each.electrode}: {problem}"
-            for each in impedances
-            if (problem := impedance_problem(electrode_class, each.magnitude_kohm))
-        ]
-        if problems:
-            lines = "\n".join(f"  {problem}" for problem in problems)
-            raise SafetyError(f"electrodes that cannot be used:\n{lines}")
+        refuse(
+            "electrodes that cannot be used",
+            [
+                f"electrode {each.electrode}: {problem}"
+                for each in impedances
+                if (problem := impedance_problem(electrode_class, each.magnitude_kohm))
+            ],
+        )
         measured_kohm = {each.electrode: each.magnitude_kohm for each in impedances}
         check_programs(self._programs, self._envelope, capabilities, measured_kohm)
         self._capabilities, self._measured_kohm = capabilities, measured_kohm
@@ -223,12 +226,8 @@ class SafetyGate:
     def note_copy(self, delivery: Delivery) -> str:
         """Latch when a report is the refusal of a command that reached the device twice.
 
-        The trigger stays open: its end is that of the first copy.
-
-        Returns
-        -------
-        str
-            What was found, or "": then it is a report for `note`.
+        The trigger stays open: its end is that of the first copy. What was found, or "":
+        then it is a report for `note`.
         """
         if not self._unreported.of_second_copy(delivery):
             return ""
@@ -252,10 +251,10 @@ class SafetyGate:
             found = "never sent, or reported before"
         else:
             trigger, end_s = sent
-            index = self._index[trigger.program_id]
-            self._history.note(index, end_s, delivery)
-            asked = self._asked[index]
-            found = difference(asked, trigger, delivery)
+            self._history.note(self._index[trigger.program_id], end_s, delivery)
+            given, found = self._given.given(trigger, delivery)
+            asked = self._asked[self._index[given]]
+            found = found or difference(asked, trigger, delivery)
             flowed = not (trigger.sham or delivery.outcome in (Outcome.SHAM, Outcome.REFUSED))
             if flowed and not found:
                 found = self._forbidden(delivery) or outlasted(asked, delivery)
@@ -287,10 +286,8 @@ class SafetyGate:
         doubt = self._watch.note(status, (asked_s, told_s), now_s, armed, bool(self._unreported))
         if doubt is None:
             return ""
-        if doubt.latches:
-            self._arming.latch(doubt.reason, now_s)
-        else:
-            self._arming.disarm(doubt.reason, now_s)
+        end = self._arming.latch if doubt.latches else self._arming.disarm
+        end(doubt.reason, now_s)
         self._link.disarm(doubt.reason)
         return doubt.reason
 

@@ -63,7 +63,12 @@ class SentTriggers:
 class Bench:
     """A gate, kept armed, with a clock that only goes forward."""
 
-    def __init__(self, programs: tuple[StimProgram, ...] = PROGRAMS, **limits: Any) -> None:
+    def __init__(
+        self,
+        programs: tuple[StimProgram, ...] = PROGRAMS,
+        able: Capabilities = DEVICE,
+        **limits: Any,
+    ) -> None:
         section = SafetySettings(
             electrode_class="depth", electrode_area_cm2=0.05, **limits, **SIGNED
         )
@@ -74,7 +79,7 @@ class Bench:
         self.gate = SafetyGate(
             SafetyEnvelope.from_settings(section), programs, self.link, self.arming
         )
-        self.gate.connect(DEVICE)
+        self.gate.connect(able)
         self.seq = 0
 
     def arm(self, now_s: float) -> None:
@@ -323,6 +328,29 @@ def test_a_trigger_is_reported_once() -> None:
     bench.fire(10.0)
     assert bench.gate.note(delivered()) == ""
     assert bench.gate.note(delivered()) == "trigger 1: never sent, or reported before"
+
+
+def test_a_hold_is_judged_by_what_was_given_last() -> None:
+    low = replace(LONG, train=replace(LONG.train, pulse=BiphasicPulse(200.0, 100.0)))
+    hold = replace(LONG, program_id=4, name="hold", holds=(2, 3))
+    bench = Bench((low, replace(LONG, program_id=3), hold), replace(DEVICE, holds=True))
+
+    def given(seq: int, program_id: int, amplitude_ua: float, given_id: int = 0) -> str:
+        at_s = 10.0 * seq
+        bench.fire(at_s, program_id)
+        whole = Delivery(
+            seq, Outcome.DELIVERED, at_s, at_s + low.duration_s, 10, amplitude_ua * 1e-3
+        )
+        return bench.gate.note(replace(whole, given_id=given_id))
+
+    assert given(1, 2, 200.0) == ""
+    assert given(2, 4, 200.0, given_id=2) == ""
+    assert "charge: 1 uC, limit 0.2 uC" in given(3, 4, 1000.0, given_id=2)
+    bench.arming.reset("second person", 31.0)
+    assert given(4, 4, 1000.0, given_id=3) == (
+        "trigger 4: hold: gave program 3, the last before was 2"
+    )
+    assert bench.arming.check(41.0).startswith("latched:trigger 4: hold")
 
 
 def copy_of(seq: int, reason: str = "sequence: 1 seq, limit 2 seq") -> Delivery:
