@@ -108,6 +108,8 @@ def _armed(e: Evidence) -> Check:
 def _stop_bound_s(e: Evidence, at_s: float) -> float:
     """What a device is granted: with its line cut or its host standing still, its lease."""
     cut = e.faults("command.cut", "command.disarm_lost", "loop.stopped")
+    if e.truth["plays_on"]:
+        cut += e.faults("device.disconnect")
     lease_s: float = e.rig["session"]["device_lease_s"]
     held = any(begin_s - STOP_S <= at_s <= end_s for begin_s, end_s in cut)
     return STOP_S + lease_s + ROUND_S if held else STOP_S
