@@ -55,11 +55,23 @@ def fit(tree: dict[str, Any], driver: str, *, beyond: bool = False) -> None:
     for asked in (protocol, *protocol.get("therapies", ())):
         if "amplitude_ua" in asked:
             _fit_pulses(tree, asked, able)
+    if "amplitudes_ua" in protocol:
+        _fit_table(tree, protocol, able)
     if beyond:
         protocol["amplitude_ua"] = 0.5 * able.amplitude_step_ua
 
 
-def _fit_pulses(tree: dict[str, Any], asked: dict[str, Any], able: Capabilities) -> None:
+def _fit_table(tree: dict[str, Any], protocol: dict[str, Any], able: Capabilities) -> None:
+    """A table of amplitudes, of trains with ramps of their own; what is no amplitude stays."""
+    for i, entry in enumerate(protocol["amplitudes_ua"]):
+        if isinstance(entry, float) and entry > 0.0:
+            asked = protocol | {"amplitude_ua": entry}
+            _fit_amounts(tree, asked, able)
+            protocol["amplitudes_ua"][i] = asked["amplitude_ua"]
+    protocol.update({key: asked[key] for key in ("phase_us", "interphase_us")})
+
+
+def _fit_amounts(tree: dict[str, Any], asked: dict[str, Any], able: Capabilities) -> None:
     step_us = able.timing_step_us
     phase_us = _stepped(asked["phase_us"], step_us, able.min_phase_us, able.max_phase_us)
     most_ua = min(able.max_amplitude_ua, able.max_charge_per_phase_uc / (phase_us * 1e-6))
@@ -71,6 +83,12 @@ def _fit_pulses(tree: dict[str, Any], asked: dict[str, Any], able: Capabilities)
     asked["interphase_us"] = _stepped(
         asked.get("interphase_us", 0.0), step_us, able.min_interphase_us, 1e4
     )
+    if asked["amplitude_ua"] * phase_us * 1e-6 > MICROELECTRODE_UC:
+        tree["safety"].update(LARGE)
+
+
+def _fit_pulses(tree: dict[str, Any], asked: dict[str, Any], able: Capabilities) -> None:
+    _fit_amounts(tree, asked, able)
     _require_ramp(asked, able)
     if "rate_hz" in asked:
         asked["rate_hz"] = max(able.min_rate_hz, min(asked["rate_hz"], able.max_rate_hz))
@@ -79,8 +97,6 @@ def _fit_pulses(tree: dict[str, Any], asked: dict[str, Any], able: Capabilities)
         if "n_pulses" in asked:
             whole = max(1, int(TRAIN_S * asked["rate_hz"]))
             asked["n_pulses"] = min(asked["n_pulses"], able.max_pulses, whole)
-    if asked["amplitude_ua"] * phase_us * 1e-6 > MICROELECTRODE_UC:
-        tree["safety"].update(LARGE)
 
 
 def _require_ramp(asked: dict[str, Any], able: Capabilities) -> None:
