@@ -69,6 +69,7 @@ def test_it_keeps_the_contract(settings: dict[str, Any]) -> None:
             "responsive",
             "parts: 3 trains, limit 2 trains",
         ),
+        (replace(THERAPY, program_id=17), "adaptive", "program_slot: 17 slot, limit 16 slot"),
         (
             StimProgram(1, "sound", ClickTrain(60.0, 0.05, 1.0), (1,)),
             "responsive",
