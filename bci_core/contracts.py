@@ -194,6 +194,8 @@ class Capabilities:
         ``"output_v"``, ``"impedance"``.
     simulated : bool
         True when no current leaves a wire.
+    holds : bool
+        Whether it remembers what it gave, and loads programs that hold; see `bci_core.holds`.
     """
 
     n_channels: int
@@ -218,6 +220,7 @@ class Capabilities:
     max_command_latency_s: float
     measures: tuple[str, ...]
     simulated: bool
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,10 +413,10 @@ class StimulatorLink(Protocol):
         """Why the device said it is not armed, or "" while it has not."""
         ...
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
-        """What the device has said of itself since the last call, and when it was asked.
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
+        """What the device has said of itself, when it was asked, and when its answer came.
 
-        None when nothing has come. Asks again once it has answered; does not wait.
+        None when nothing has come since. Asks again once it has answered; does not wait.
         """
         ...
 

@@ -235,6 +235,8 @@ class Delivery:
     output_v : float
         Highest voltage that was read back at the output, in volts, sign left out. NaN where
         the device reads none back.
+    given_id : int
+        Of a program that holds: the program that was given. Else 0.
     """
 
     seq: int
@@ -247,6 +249,7 @@ class Delivery:
     reason: str = ""
     net_charge_uc: float = 0.0
     output_v: float = nan
+    given_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,10 @@ class StimProgram:
     more : tuple of ProgramPart
         Further trains, at their own times on their own electrodes: bursts that follow the
         first, or a pattern in space and time.
+    holds : tuple of int
+        Slots of other programs, of which the device gives again the one it gave last; it has
+        to remember that itself. `train` is then the strongest of them, by which every limit is
+        judged. Empty for a program that is what it says.
     """
 
     program_id: int
@@ -228,6 +232,7 @@ class StimProgram:
     train: PulseTrain | ClickTrain
     electrodes: tuple[int, ...]
     more: tuple[ProgramPart, ...] = ()
+    holds: tuple[int, ...] = ()
 
     @property
     def parts(self) -> tuple[ProgramPart, ...]:

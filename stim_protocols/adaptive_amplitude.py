@@ -35,11 +35,18 @@ class AdaptiveAmplitudeSettings(BaseModel):
     train_s, ramp_up_s, ramp_down_s : float
         Of one train, ramps included. Whatever happens to the loop, stimulation is over when
         the train is; as long as the loop goes on, the next train follows.
+    rise_ma_s, fall_ma_s : float, optional
+        Ramps by their slope, as implants have them, in the place of their length: the lower
+        an amplitude, the shorter its ramps.
     thresholds : tuple of float
         Of the detection's value, ascending. None: the state is 0 after an end and 1 after an
         onset. One: 0 below it, 1 at or above. Two: 0, 1 between them, and 2.
     amplitudes_ua : tuple of float or str
         One for each state. 0 is no stimulation; ``"hold"`` is what the state before had.
+    table : str
+        Where the table is kept. ``"host"``: here; any device will do, and a hold is the
+        amplitude of the state before. ``"device"``: each state is a slot of the device, which
+        has to remember what it gave last for those that hold; see ``Capabilities.holds``.
     deadline_s : float
         How long after its target a train may still start. The default covers an implant's
         radio link, and is short against the states this is for.
@@ -54,8 +61,11 @@ class AdaptiveAmplitudeSettings(BaseModel):
     train_s: Amount = 1.0
     ramp_up_s: Amount = 0.25
     ramp_down_s: Amount = 0.25
+    rise_ma_s: Amount | None = None
+    fall_ma_s: Amount | None = None
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=2)] = ()
     amplitudes_ua: Annotated[tuple[Span | Literal["hold"], ...], Field(min_length=2, max_length=3)]
+    table: Literal["host", "device"] = "host"
     deadline_s: Amount = 0.2
 
     @model_validator(mode="after")
@@ -70,12 +80,20 @@ class AdaptiveAmplitudeSettings(BaseModel):
             )
         if not self.reachable_ua():
             raise ValueError("amplitudes_ua never stimulates; give an amplitude above 0 uA")
-        if self.ramp_up_s + self.ramp_down_s > self.train_s:
+        up_s, down_s = self.ramps_s(self.reachable_ua()[-1])
+        if up_s + down_s > self.train_s:
             raise ValueError(
-                f"ramp_up_s and ramp_down_s together are over the {self.train_s:g} s of train_s; "
-                "shorten them, or lengthen the train"
+                f"the ramps up and down, {up_s:g} s and {down_s:g} s, together are over the "
+                f"{self.train_s:g} s of train_s; shorten them, or lengthen the train"
             )
         return self
+
+    def ramps_s(self, amplitude_ua: float) -> tuple[float, float]:
+        """How long the ramps up and down to an amplitude last."""
+        ma = amplitude_ua * 1e-3
+        up_s = self.ramp_up_s if self.rise_ma_s is None else ma / self.rise_ma_s
+        down_s = self.ramp_down_s if self.fall_ma_s is None else ma / self.fall_ma_s
+        return up_s, down_s
 
     def reachable_ua(self) -> list[float]:
         """Every amplitude it can ever stimulate at, the lowest first."""
@@ -88,6 +106,11 @@ class AdaptiveAmplitudeProtocol:
     The state follows every onset and end that is heard, acted on or not, but for those on
     samples that are not to be trusted. Disarmed, what is held is no stimulation.
 
+    With the table in the device, a decision to act names the slot of the state. One that holds
+    is named only when the amplitude to be held was asked for last; after one that was heard and
+    never asked for, the device could not know it, and its own slot is named. What a device then
+    holds is what it gave last, whatever became of a trigger in between.
+
     Parameters
     ----------
     settings : AdaptiveAmplitudeSettings
@@ -97,9 +120,15 @@ class AdaptiveAmplitudeProtocol:
 
     def __init__(self, settings: AdaptiveAmplitudeSettings) -> None:
         self._settings = settings
-        self._slot = {ua: slot for slot, ua in enumerate(settings.reachable_ua(), start=1)}
-        self._programs = tuple(self._program(ua, slot) for ua, slot in self._slot.items())
-        self._amplitude_ua = 0.0
+        table, of_device = settings.amplitudes_ua, settings.table == "device"
+        # In the device the slots are the states, from 1 on; here, the amplitudes.
+        rows = enumerate(table if of_device else settings.reachable_ua(), start=1)
+        entries = {slot: entry for slot, entry in rows if entry}
+        self._slot = {ua: slot for slot, ua in entries.items() if not isinstance(ua, str)}
+        self._holding = {slot for slot, entry in entries.items() if isinstance(entry, str)}
+        self._programs = tuple(self._program(entry, slot) for slot, entry in entries.items())
+        self._amplitude_ua = self._asked_ua = 0.0
+        self._state = 0
 
     def programs(self) -> tuple[StimProgram, ...]:
         return self._programs
@@ -109,30 +138,46 @@ class AdaptiveAmplitudeProtocol:
         slot = self._slot.get(self._amplitude_ua)
         if slot is None:
             return ()
-        return one_trigger(decision, next_seq, self._settings.deadline_s, program_id=slot)
+        if self._state + 1 in self._holding and self._asked_ua == self._amplitude_ua:
+            slot = self._state + 1
+        asked = one_trigger(decision, next_seq, self._settings.deadline_s, program_id=slot)
+        if asked:
+            self._asked_ua = self._amplitude_ua
+        return asked
 
     def heed(self, decision: Decision) -> None:
         """Follow the state, and with it the amplitude."""
         found = decision.detection
-        entry = HOLD if found.veto else self._entry(found)
         if decision.situation.disarmed:
-            self._amplitude_ua = 0.0
-        elif not isinstance(entry, str):
+            self._amplitude_ua = self._asked_ua = 0.0
+            return
+        state = None if found.veto else self._state_of(found)
+        if state is None:
+            return
+        self._state, entry = state, self._settings.amplitudes_ua[state]
+        if not isinstance(entry, str):
             self._amplitude_ua = entry
+        if self._amplitude_ua == 0.0:
+            self._asked_ua = 0.0
 
-    def _entry(self, found: Detection) -> float | str:
-        """What the table has for the state; a value that is no number tells no state."""
-        table, thresholds = self._settings.amplitudes_ua, self._settings.thresholds
+    def _state_of(self, found: Detection) -> int | None:
+        """A value that is no number tells no state."""
+        thresholds = self._settings.thresholds
         if found.kind is EventKind.END:
-            return table[0]
+            return 0
         if not thresholds:
-            return table[1]
-        if isnan(found.value):
-            return HOLD
-        return table[sum(found.value >= threshold for threshold in thresholds)]
+            return 1
+        return None if isnan(found.value) else sum(found.value >= each for each in thresholds)
 
-    def _program(self, amplitude_ua: float, slot: int) -> StimProgram:
+    def _program(self, entry: float | str, slot: int) -> StimProgram:
+        """The train of an amplitude; a hold counts as the strongest there is."""
         s = self._settings
-        pulse = BiphasicPulse(amplitude_ua, s.phase_us, s.interphase_us)
-        train = train_of(pulse, s.rate_hz, s.train_s, (s.ramp_up_s, s.ramp_down_s))
-        return StimProgram(slot, f"adaptive {amplitude_ua:g} uA", train, s.electrodes)
+        ua = s.reachable_ua()[-1] if isinstance(entry, str) else entry
+        pulse = BiphasicPulse(ua, s.phase_us, s.interphase_us)
+        train = train_of(pulse, s.rate_hz, s.train_s, s.ramps_s(ua))
+        if isinstance(entry, str):
+            own = tuple(sorted(self._slot.values()))
+            return StimProgram(
+                slot, f"adaptive hold, up to {ua:g} uA", train, s.electrodes, (), own
+            )
+        return StimProgram(slot, f"adaptive {ua:g} uA", train, s.electrodes)

@@ -41,9 +41,9 @@ _PING = Struct("<Bxxxxxxxq")
 _ACCEPTANCE = Struct("<Bxxxxxxxqd")
 """kind, seq, accepted_s; a refusal follows as JSON"""
 
-_DELIVERY = Struct("<BBxxiqdddddd")
+_DELIVERY = Struct("<BBxxiqddddddq")
 """kind, outcome, n_pulses, seq, onset_s, offset_s, charge_uc, device_latency_s, net_charge_uc,
-output_v; the reason follows as UTF-8"""
+output_v, given_id; the reason follows as UTF-8"""
 
 _OUTCOMES = (
     Outcome.DELIVERED,
@@ -137,6 +137,7 @@ def delivery_frame(delivery: Delivery) -> bytes:
         delivery.device_latency_s,
         delivery.net_charge_uc,
         delivery.output_v,
+        delivery.given_id,
     )
     return head + delivery.reason.encode()
 
@@ -144,7 +145,7 @@ def delivery_frame(delivery: Delivery) -> bytes:
 def delivery_from(frame: bytes) -> Delivery:
     """Read a delivery, or raise `FrameError`."""
     head, tail = frame[: _DELIVERY.size], frame[_DELIVERY.size :]
-    _, outcome, n_pulses, seq, *numbers = _unpack(_DELIVERY, head)
+    _, outcome, n_pulses, seq, *numbers, given_id = _unpack(_DELIVERY, head)
     onset_s, offset_s, charge_uc, latency_s, net_charge_uc, output_v = numbers
     if outcome >= len(_OUTCOMES):
         raise FrameError(f"a delivery with outcome {outcome}")
@@ -159,6 +160,7 @@ def delivery_from(frame: bytes) -> Delivery:
         reason=_text(tail),
         net_charge_uc=net_charge_uc,
         output_v=output_v,
+        given_id=given_id,
     )
 
 

@@ -112,7 +112,7 @@ class CommandLink:
         self._pongs: set[int] = set()
         self._last_id = 0
         self._status_id = 0
-        self._asked_s = 0.0
+        self._asked_s = self._told_s = 0.0
         self._trigger = trigger_buffer()
         self._stirred = select.poll()
         self._context = eager_context()
@@ -179,13 +179,13 @@ class CommandLink:
     def disarmed_reason(self) -> str:
         return self._lost or self._disarmed
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
         self._listen()
         reply = self._replies.pop(self._status_id, None)
         told = None
         if reply is not None:
             self._status_id = 0
-            told = (reply.status, self._asked_s) if reply.status else None
+            told = (reply.status, self._asked_s, self._told_s) if reply.status else None
         if not self._status_id:
             request = Status(id=self._next_id())
             self._asked_s = self._clock.now_s()
@@ -365,6 +365,8 @@ class CommandLink:
             case Kind.REPLY:
                 reply = reply_from(frame)
                 self._replies[reply.id] = reply
+                if reply.id == self._status_id:
+                    self._told_s = self._clock.now_s()
             case kind:
                 raise FrameError(f"the stimulator sent {len(frame)} bytes of kind {kind}")
 

@@ -13,7 +13,7 @@ from bci_core.errors import LinkError
 from bci_core.events import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of requests and frames; both sides must speak the same."""
 
 

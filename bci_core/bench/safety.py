@@ -10,13 +10,19 @@ from bci_core.bench.safety_cost import GateCost, measure_costs
 from bci_core.bench.safety_oracle import ROUNDINGS, draw, judge
 from bci_core.bench.safety_random import random_program, random_rig, weaker
 from bci_core.bench.safety_sequences import play
+from bci_core.bench.safety_sound import DEVICE as SOUND_DEVICE
+from bci_core.bench.safety_sound import judge_sound, random_clicks, random_envelope, softer
 from bci_core.bench.safety_vectors import Vector, vectors
 from bci_core.clock import Clock
 from bci_core.safety.check import ProgramCheck
+from bci_core.stimulus import StimProgram
 
 Say = Callable[[str], None]
 
 PROGRAMS_A_RIG = 10
+SOUNDS_OF = 10
+"""One in so many programs is of sound, which has fewer limits."""
+
 SAY_EVERY = 5000
 MOST_NAMED = 5
 """Failures that are told in full."""
@@ -32,6 +38,8 @@ class Tally:
     rigs, programs, accepted : int
     weaker : int
         Weaker forms of accepted programs.
+    sounds, sounds_accepted : int
+        Of the programs, those by sound.
     sequences, triggers, sent, latched : int
     refused : dict
         By limit, programs and triggers.
@@ -47,6 +55,8 @@ class Tally:
     programs: int = 0
     accepted: int = 0
     weaker: int = 0
+    sounds: int = 0
+    sounds_accepted: int = 0
     sequences: int = 0
     triggers: int = 0
     sent: int = 0
@@ -116,7 +126,9 @@ def measure_safety(count: int, seed: int, clock: Clock, say: Say) -> SafetyResul
     say("gate: cost of a trigger")
     costs = measure_costs(clock)
     tally = Tally(seed)
-    try_programs(tally, count, say)
+    sounds = count // SOUNDS_OF
+    try_programs(tally, count - sounds, say)
+    try_sounds(tally, sounds, say)
     try_sequences(tally, count, say)
     return SafetyResult(known, tally, costs)
 
@@ -141,10 +153,40 @@ def try_programs(tally: Tally, count: int, say: Say) -> None:
         rounding = ROUNDINGS[i % len(ROUNDINGS)]
         for wrong in judge(draw(program, rig.facts, rounding), rig.facts, rig.limits):
             tally.violated(f"program {i}: {wrong}: {program}")
-        for less in weaker(rng, program, rig):
-            tally.weaker += 1
-            for refusal in check.refusals(less)[:1]:
-                tally.reversed_by(f"program {i}: {refusal}: {less}, but not {program}")
+        _try_weaker(tally, check, program, weaker(rng, program, rig))
+
+
+def try_sounds(tally: Tally, count: int, say: Say) -> None:
+    """The same with programs by sound."""
+    rng = np.random.default_rng([tally.seed, 2])
+    for i in range(count):
+        if i % SAY_EVERY == 0:
+            say(f"random sounds: {i} of {count}, {tally.sounds_accepted} accepted")
+        if i % PROGRAMS_A_RIG == 0:
+            envelope = random_envelope(rng)
+            check = ProgramCheck(envelope, SOUND_DEVICE)
+            tally.rigs += 1
+        program = random_clicks(rng, envelope.limits())
+        tally.programs += 1
+        tally.sounds += 1
+        refusals = check.refusals(program)
+        tally.refuse(refusal.limit for refusal in refusals)
+        if refusals:
+            continue
+        tally.accepted += 1
+        tally.sounds_accepted += 1
+        for wrong in judge_sound(program, envelope.limits()):
+            tally.violated(f"sound {i}: {wrong}: {program}")
+        _try_weaker(tally, check, program, softer(rng, program))
+
+
+def _try_weaker(
+    tally: Tally, check: ProgramCheck, program: StimProgram, forms: Iterable[StimProgram]
+) -> None:
+    for less in forms:
+        tally.weaker += 1
+        for refusal in check.refusals(less)[:1]:
+            tally.reversed_by(f"{refusal}: {less}, but not {program}")
 
 
 def try_sequences(tally: Tally, count: int, say: Say) -> None:

@@ -92,7 +92,12 @@ def random_rig(rng: np.random.Generator) -> RandomRig:
 
 
 def random_program(rng: np.random.Generator, rig: RandomRig) -> StimProgram:
-    """One to four trains, on the device's steps in amplitude and phase; not always in time."""
+    """One to four trains, on the device's steps in amplitude and phase; not always in time.
+
+    One in five has bursts: the same train on the same electrodes, again and again.
+    """
+    if rng.random() < 0.2:
+        return _bursts(rng, rig)
     n_parts = 1 if rng.random() < 0.6 else int(rng.integers(2, 5))
     parts = []
     for i in range(n_parts):
@@ -103,6 +108,32 @@ def random_program(rng: np.random.Generator, rig: RandomRig) -> StimProgram:
             delay_ticks = float(round(delay_ticks))
         parts.append(ProgramPart(train, electrodes, delay_ticks * rig.facts.tick_us * 1e-6))
     return StimProgram(1, "random", parts[0].train, parts[0].electrodes, tuple(parts[1:]))
+
+
+def _bursts(rng: np.random.Generator, rig: RandomRig) -> StimProgram:
+    n_bursts = int(rng.integers(2, 6))
+    train = _train(rng, rig, 2 * n_bursts)
+    electrodes = tuple(sorted({int(e) for e in rng.integers(1, 5, int(rng.integers(1, 4)))}))
+    period_s = train.n_pulses / train.rate_hz * (1.0 + rng.random())
+    more = [ProgramPart(train, electrodes, i * period_s) for i in range(1, n_bursts)]
+    return StimProgram(1, "bursts", train, electrodes, tuple(more))
+
+
+def _burst_period_s(program: StimProgram) -> float:
+    """Of bursts: from the start of one to that of the next. 0 for any other program."""
+    first, *rest = program.parts
+    period_s = rest[0].delay_s if rest else 0.0
+    alike = all(part.train == first.train and part.electrodes == first.electrodes for part in rest)
+    even = all(
+        abs(part.delay_s - i * period_s) <= 1e-9 * period_s for i, part in enumerate(rest, start=1)
+    )
+    apart = period_s >= first.train.n_pulses / _rate_hz(first)
+    return period_s if alike and even and apart else 0.0
+
+
+def _rate_hz(part: ProgramPart) -> float:
+    assert isinstance(part.train, PulseTrain)  # noqa: S101 - only such are made here
+    return part.train.rate_hz
 
 
 def _train(rng: np.random.Generator, rig: RandomRig, n_parts: int) -> PulseTrain:
@@ -143,8 +174,8 @@ def weaker(rng: np.random.Generator, program: StimProgram, rig: RandomRig) -> li
     """The same program with less amplitude, shorter phases, a lower rate.
 
     Only of programs whose phases are alike: else less of one may be less balance. A lower rate
-    is of a train that lasts no longer, and not of patterns, where what meets is a matter of
-    timing.
+    is of a train that lasts no longer, or of bursts, of their pulses or of the bursts
+    themselves; not of other patterns, where what meets is a matter of timing.
     """
     if any(_pulse(part).recovery_amplitude_ua is not None for part in program.parts):
         return []
@@ -165,12 +196,20 @@ def weaker(rng: np.random.Generator, program: StimProgram, rig: RandomRig) -> li
         return replace(program, train=parts[0].train, more=tuple(parts[1:]))
 
     found = [with_pulses(amplitude_ua=step_ua), with_pulses(phase_us=tick_us)]
-    train = program.train
-    if not program.more and isinstance(train, PulseTrain):
+    train, period_s = program.train, _burst_period_s(program)
+    if isinstance(train, PulseTrain) and (period_s or not program.more):
         share = 0.2 + 0.8 * less
         fewer = max(1, int(train.n_pulses * share))
         slower = replace(train, rate_hz=train.rate_hz * share, n_pulses=fewer)
-        found.append(replace(program, train=slower))
+        more = tuple([replace(part, train=slower) for part in program.more])
+        found.append(replace(program, train=slower, more=more))
+        if period_s:
+            n_more = int(len(program.more) * share)
+            seldom = [
+                replace(part, delay_s=i * period_s / share)
+                for i, part in enumerate(program.more[:n_more], start=1)
+            ]
+            found.append(replace(program, more=tuple(seldom)))
     return found
 
 

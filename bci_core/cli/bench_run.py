@@ -67,6 +67,13 @@ def run(
             f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
         )
         mark = "FAILED" if verdict.failed else "passed"
+        if verdict.not_applicable:
+            console.print(
+                f"not applicable  {verdict.name}: {verdict.not_applicable}",
+                markup=False,
+                soft_wrap=True,
+            )
+            return
         console.print(
             f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",
             markup=False,
@@ -77,9 +84,11 @@ def run(
 
     verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
     failed = sum(bool(verdict.failed) for verdict in verdicts)
+    left_out = sum(bool(verdict.not_applicable) for verdict in verdicts)
     console.print(
-        f"{len(verdicts) - failed} of {len(verdicts)} scenarios passed, "
-        f"{sum(len(v.checks) for v in verdicts)} checks, "
+        f"{sum(v.passed for v in verdicts)} of {len(verdicts)} scenarios passed, "
+        + (f"{left_out} not applicable, {failed} failed, " if left_out else "")
+        + f"{sum(len(v.checks) for v in verdicts)} checks, "
         f"in {sum(v.took_s for v in verdicts):.1f} s"
     )
     if junit is not None:

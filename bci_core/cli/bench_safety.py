@@ -60,6 +60,7 @@ def _show(console: Console, result: "SafetyResult") -> None:
     console.print(
         f"{tally.programs} random programs on {tally.rigs} rigs (seed {tally.seed}): "
         f"{tally.accepted} accepted, {tally.n_violations} violations in all\n"
+        f"{tally.sounds} of them by sound: {tally.sounds_accepted} accepted\n"
         f"{tally.weaker} weaker forms of what was accepted: {tally.n_reversals} refused\n"
         f"{tally.triggers} random triggers in {tally.sequences} sequences: {tally.sent} sent, "
         f"{tally.latched} reports latched",

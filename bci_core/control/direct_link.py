@@ -56,9 +56,9 @@ class DirectLink:
     def reset(self) -> None:
         self.stimulator.reset(self.clock.now_s())
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
         now_s = self.clock.now_s()
-        return self.stimulator.status(now_s), now_s
+        return self.stimulator.status(now_s), now_s, now_s
 
     def impedance(self, electrodes: Sequence[int]) -> tuple[Impedance, ...]:
         return self.stimulator.impedance(electrodes, self.clock.now_s())

@@ -82,7 +82,7 @@ class Journal:
         Takes a ledger row.
     mark : callable (marker, when_s)
         Takes a marker: ``stim``, ``sham``, ``aborted``, or for all three ``stim_or_sham``;
-        ``refused:…``, ``end``, ``guard:…``.
+        ``refused:…``, ``copy``, ``end``, ``guard:…``.
     row : callable (values, when_s)
         Takes a row of the ``NAME-loop`` stream, in the order of `ROW`.
 
@@ -90,7 +90,8 @@ class Journal:
     ----------
     counts : Counter
         ``detections``, ``ends`` of what was detected, ``triggers``, each `Outcome` or
-        ``done`` for what may not be told apart, and ``guard``: onsets of the guard.
+        ``done`` for what may not be told apart, ``guard``: onsets of the guard, and
+        ``copies``: commands that reached the device a second time.
     refused : Counter
         By reason, whoever refused.
     hold : HoldBack or None
@@ -146,12 +147,20 @@ class Journal:
         if opened is None:
             return
         if isinstance(answer, Acceptance):
+            if isfinite(opened.stamps.accepted_s):
+                return  # of a second copy
             opened.stamps = replace(opened.stamps, accepted_s=answer.accepted_s)
             if answer.refusal is None:
                 self.last_latency_s = answer.accepted_s - opened.stamps.received_s
             return
         del self._open[answer.seq]
         self._end(opened, answer)
+
+    def note_copy(self, refusal: Delivery, now_s: float) -> None:
+        """Take over that a command reached the device again, and was refused the second time."""
+        self.counts["copies"] += 1
+        self._emit("copy", {"seq": refusal.seq, "reason": refusal.reason, "at_s": now_s})
+        self._mark("copy", now_s)
 
     def release(self, now_s: float) -> None:
         """Tell the ends of triggers that are due, in the order in which they became so."""

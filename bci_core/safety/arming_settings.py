@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 LONGEST_LEASE_S = 60.0
 """As the Magstim stimulators, which disarm 60 s after they last fired."""
 
+LATE_IN_A_ROW = 5
+"""Triggers in a row that a device has refused as too late, at which it is no accident any more:
+half a second of ripples or theta, a few seconds of slow oscillations. Policy."""
+
 
 class ArmingSettings(BaseModel):
     """Section ``[arming]`` of a rig.
@@ -24,6 +28,10 @@ class ArmingSettings(BaseModel):
     guard_hold_s : float
         After the guard has spoken nothing is reset or armed for this long: a minute, as
         recommended between an after-discharge and the next stimulus (PMC5514869), or more.
+    late_in_a_row : int
+        As many triggers one after the other that the device refuses as too late disarm: its
+        clock is off from this machine's, or it is slower than it says, and nothing would be
+        delivered any more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,3 +41,4 @@ class ArmingSettings(BaseModel):
     lease_s: Annotated[float, Field(gt=0.0, le=LONGEST_LEASE_S, strict=True)] = 5.0
     stop_within_s: Annotated[float, Field(gt=0.0, le=1.0, strict=True)] = 0.1
     guard_hold_s: Annotated[float, Field(ge=60.0, le=3600.0, strict=True)] = 60.0
+    late_in_a_row: Annotated[int, Field(ge=1, le=1000, strict=True)] = LATE_IN_A_ROW

@@ -17,6 +17,7 @@ from math import nan
 from bci_core.contracts import Capabilities, SoundCapabilities
 from bci_core.errors import SafetyError
 from bci_core.events import Refusal
+from bci_core.holds import hold_refusals
 from bci_core.safety import charge
 from bci_core.safety.electrodes import ElectrodeModel, is_electrical
 from bci_core.safety.envelope import SafetyEnvelope
@@ -213,6 +214,8 @@ def check_programs(
     """
     check = ProgramCheck(envelope, capabilities, impedances_kohm)
     refusals = malformed(programs)
+    able = capabilities is None or (isinstance(capabilities, Capabilities) and capabilities.holds)
+    refusals += hold_refusals(programs, able=able)
     for program in programs:
         if not shape_refusals(program):
             refusals += check.refusals(program)

@@ -4,10 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
-from bci_core.errors import BciError, SafetyError
-from bci_core.events import Delivery, DeviceStatus, Impedance, Outcome, Refusal, Trigger
+from bci_core.errors import BciError
+from bci_core.events import (
+    Acceptance,
+    Delivery,
+    DeviceStatus,
+    Impedance,
+    Outcome,
+    Refusal,
+    Trigger,
+)
+from bci_core.holds import GivenLast
 from bci_core.safety.after_discharge import AfterDischargeLock
 from bci_core.safety.arming import Arming
+from bci_core.safety.arming_settings import LATE_IN_A_ROW
 from bci_core.safety.check import ProgramCheck, check_programs
 from bci_core.safety.comparison import Asked, asked_of, difference, outlasted
 from bci_core.safety.device_watch import DeviceWatch
@@ -15,12 +25,11 @@ from bci_core.safety.electrodes import impedance_problem
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose, TrainHistory
 from bci_core.safety.limits import at_most
+from bci_core.safety.reasons import refuse
 from bci_core.safety.shape import label
 from bci_core.safety.unchanged import Unchanged
+from bci_core.safety.unreported import Unreported
 from bci_core.stimulus import StimProgram
-
-REPORT_WITHIN_S = 1.0
-"""A device that has not reported a trigger this long after its last possible end is faulty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class SafetyGate:
     arming : Arming
     earlier : sequence of Dose
         What earlier sessions have used of the budgets, oldest first.
+    late_in_a_row : int
+        As in `ArmingSettings`.
 
     Attributes
     ----------
@@ -74,6 +85,7 @@ class SafetyGate:
         link: StimulatorLink,
         arming: Arming,
         earlier: Sequence[Dose] = (),
+        late_in_a_row: int = LATE_IN_A_ROW,
     ) -> None:
         check_programs(programs, envelope)
         self._programs = tuple(programs)
@@ -87,9 +99,10 @@ class SafetyGate:
         self._link = link
         self._arming = arming
         self._asked: list[Asked] = []
-        self._watch = DeviceWatch()
+        self._given = GivenLast(programs)
+        self._watch = DeviceWatch(late_in_a_row)
         self._last_seq = 0
-        self._unreported: dict[int, tuple[Trigger, float]] = {}
+        self._unreported = Unreported()
         self.after_discharge = AfterDischargeLock(
             envelope.after_discharge_lockout_s, envelope.after_discharge_lookback_s
         )
@@ -120,14 +133,14 @@ class SafetyGate:
         """
         self._asked = []
         electrode_class = self._envelope.electrode_class
-        problems = [
-            f"electrode {each.electrode}: {problem}"
-            for each in impedances
-            if (problem := impedance_problem(electrode_class, each.magnitude_kohm))
-        ]
-        if problems:
-            lines = "\n".join(f"  {problem}" for problem in problems)
-            raise SafetyError(f"electrodes that cannot be used:\n{lines}")
+        refuse(
+            "electrodes that cannot be used",
+            [
+                f"electrode {each.electrode}: {problem}"
+                for each in impedances
+                if (problem := impedance_problem(electrode_class, each.magnitude_kohm))
+            ],
+        )
         measured_kohm = {each.electrode: each.magnitude_kohm for each in impedances}
         check_programs(self._programs, self._envelope, capabilities, measured_kohm)
         self._capabilities, self._measured_kohm = capabilities, measured_kohm
@@ -169,7 +182,7 @@ class SafetyGate:
         end_s = start_s + self._durations_s[index]
         self._arming.sent(trigger.seq, start_s, end_s, self._lockout_s, now_s)
         self._last_seq = trigger.seq
-        self._unreported[trigger.seq] = (trigger, end_s)
+        self._unreported.add(trigger, end_s, self._durations_s[index])
         try:
             sent_s = self._link.send(trigger)
         except BciError:
@@ -206,10 +219,26 @@ class SafetyGate:
             for program in self._programs
         ]
 
+    def note_acceptance(self, acceptance: Acceptance) -> None:
+        """What the device has taken does not end in a refusal."""
+        self._unreported.accept(acceptance)
+
+    def note_copy(self, delivery: Delivery) -> str:
+        """Latch when a report is the refusal of a command that reached the device twice.
+
+        The trigger stays open: its end is that of the first copy. What was found, or "":
+        then it is a report for `note`.
+        """
+        if not self._unreported.of_second_copy(delivery):
+            return ""
+        found = f"trigger {delivery.seq}: came to the device twice, limit once: {delivery.reason}"
+        self._arming.latch(found, self._arming.clock_s)
+        return found
+
     def note(self, delivery: Delivery) -> str:
         """Compare what the device reports with what it was asked; latch when they differ.
 
-        What was delivered beyond what was asked counts from here on.
+        What was delivered beyond what was asked counts. A run of refusals as too late disarms.
 
         Returns
         -------
@@ -217,32 +246,36 @@ class SafetyGate:
             The difference, or "".
         """
         self._arming.ended(delivery.seq, delivery.offset_s, self._arming.clock_s)
-        sent = self._unreported.pop(delivery.seq, None)
+        sent = self._unreported.take(delivery.seq)
         if sent is None:
             found = "never sent, or reported before"
         else:
             trigger, end_s = sent
-            index = self._index[trigger.program_id]
-            self._history.note(index, end_s, delivery)
-            asked = self._asked[index]
-            found = difference(asked, trigger, delivery)
+            self._history.note(self._index[trigger.program_id], end_s, delivery)
+            given, found = self._given.given(trigger, delivery)
+            asked = self._asked[self._index[given]]
+            found = found or difference(asked, trigger, delivery)
             flowed = not (trigger.sham or delivery.outcome in (Outcome.SHAM, Outcome.REFUSED))
             if flowed and not found:
                 found = self._forbidden(delivery) or outlasted(asked, delivery)
         if not found:
+            doubt = self._watch.note_report(delivery)
+            if doubt is not None:
+                self._arming.disarm(doubt.reason, self._arming.clock_s)
             return ""
         found = f"trigger {delivery.seq}: {found}"
         self._arming.latch(found, self._arming.clock_s)
         return found
 
-    def note_status(self, status: DeviceStatus, asked_s: float, now_s: float) -> str:
+    def note_status(self, status: DeviceStatus, asked_s: float, told_s: float, now_s: float) -> str:
         """Compare what the device says of itself with what is believed; disarm or latch.
 
         Parameters
         ----------
         status : DeviceStatus
-        asked_s, now_s : float
-            When it was asked, and when its answer was read.
+        asked_s, told_s : float
+            When it was asked, and when its answer came.
+        now_s : float
 
         Returns
         -------
@@ -250,13 +283,11 @@ class SafetyGate:
             The difference, with limit, value and unit, or "".
         """
         armed = not self._arming.check(now_s)
-        doubt = self._watch.note(status, asked_s, now_s, armed, bool(self._unreported))
+        doubt = self._watch.note(status, (asked_s, told_s), now_s, armed, bool(self._unreported))
         if doubt is None:
             return ""
-        if doubt.latches:
-            self._arming.latch(doubt.reason, now_s)
-        else:
-            self._arming.disarm(doubt.reason, now_s)
+        end = self._arming.latch if doubt.latches else self._arming.disarm
+        end(doubt.reason, now_s)
         self._link.disarm(doubt.reason)
         return doubt.reason
 
@@ -274,18 +305,10 @@ class SafetyGate:
             Which trigger, how late and the limit, or "".
         """
         self._history.forget(now_s)
-        for seq, (trigger, _) in self._unreported.items():
-            duration_s = self._durations_s[self._index[trigger.program_id]]
-            late_s = now_s - (trigger.deadline_s + duration_s)
-            if at_most(late_s, REPORT_WITHIN_S):
-                break  # Later triggers end later.
-            del self._unreported[seq]
-            found = (
-                f"trigger {seq}: unreported {late_s:g} s after its end, limit {REPORT_WITHIN_S:g} s"
-            )
+        found = self._unreported.overdue(now_s)
+        if found:
             self._arming.latch(found, now_s)
-            return found
-        return ""
+        return found
 
     def _refuse_state(self, now_s: float) -> Refusal | None:
         why = self._arming.check(now_s)

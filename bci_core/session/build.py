@@ -123,7 +123,8 @@ def wire(
     """
     proto = protocol(rig)
     envelope = SafetyEnvelope.from_settings(rig.safety)
-    gate = SafetyGate(envelope, proto.programs(), link, arming, earlier)
+    late = rig.arming.late_in_a_row
+    gate = SafetyGate(envelope, proto.programs(), link, arming, earlier, late)
     arms = assigner(rig, seed)
     loop = ClosedLoop(StandardPolicy(rig.policy), proto, gate, clock_offset_s, arms)
     return Wired(loop, gate, proto, None if arms is None else arms.design)

@@ -12,11 +12,12 @@ from bci_core.clock import Clock
 from bci_core.config.rig import Rig
 from bci_core.control.allocation import SEED_BYTES
 from bci_core.control.blanking import Blanking
+from bci_core.control.hearing import hear
 from bci_core.control.journal import Journal, Row
 from bci_core.control.plain import plain
 from bci_core.control.publishing import Publishing
 from bci_core.errors import BciError, LinkError, RunError, SafetyError
-from bci_core.events import Delivery, Detection, EventKind, Situation
+from bci_core.events import Detection, EventKind, Situation
 from bci_core.people.keyring import Role
 from bci_core.safety.arming import Arming
 from bci_core.safety.history import Dose
@@ -280,12 +281,10 @@ class LiveLoop:
             self.journal.note_guard(alarm, guard_name(self.rig), now_s)
 
     def _listen(self) -> None:
-        for answer in self._link.poll():
-            self.journal.note(answer)
-            if isinstance(answer, Delivery):
-                self._gate.note(answer)
-                self._blanking.note(answer)
-        self.journal.release(self._clock.now_s())
+        answers = self._link.poll()
+        now_s = self._clock.now_s()
+        hear(answers, self.journal, self._gate, self._blanking, now_s)
+        self.journal.release(now_s)
 
     def _keep_house(self) -> None:
         if self._disarmed:
@@ -307,8 +306,8 @@ class LiveLoop:
         self._status_due_s = now_s + STATUS_EVERY_S
         told = self._link.poll_status()
         if told is not None:
-            status, asked_s = told
-            self._gate.note_status(status, asked_s, now_s)
+            status, asked_s, told_s = told
+            self._gate.note_status(status, asked_s, told_s, now_s)
 
     def _tell_transitions(self) -> None:
         for event, data in transition_rows(self.arming):

@@ -127,7 +127,7 @@ class RecordedLink:
     def disarmed_reason(self) -> str:
         return ""
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
         return None
 
     def impedance(self, _electrodes: Sequence[int]) -> tuple[Impedance, ...]:

@@ -15,10 +15,11 @@ from bci_core.contracts import Amplifier
 from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.emissions import LABELS, rows_of, units_of
+from bci_core.control.hearing import hear
 from bci_core.control.journal import MASK, ROW, Journal, Row
 from bci_core.control.publishing import Publishing, output_channels
 from bci_core.errors import BciError, InputError, RunError
-from bci_core.events import Delivery, Emission, EventKind, Situation
+from bci_core.events import Emission, EventKind, Situation
 from bci_core.record.xdf_writer import XdfStream, XdfWriter
 from bci_core.safety.arming import Arming
 from bci_core.session import build
@@ -275,12 +276,9 @@ class _Simulation:
             self._journal.note_guard(alarm, guard, now_s)
 
     def _listen(self) -> None:
-        for answer in self._link.poll():
-            self._journal.note(answer)
-            if isinstance(answer, Delivery):
-                self._wired.gate.note(answer)
-                self._blanking.note(answer)
-        self._journal.release(self._clock.now_s())
+        now_s = self._clock.now_s()
+        hear(self._link.poll(), self._journal, self._wired.gate, self._blanking, now_s)
+        self._journal.release(now_s)
         emitted = self._link.stimulator.emissions()
         if emitted:
             self._put_down(emitted)

@@ -53,6 +53,8 @@ class AtOnce(Wire):
         What messages call the device.
     faults : Faults or None
         None for a real device.
+    plays_on : bool
+        That a device which has lost its host plays its program to the end, for whoever judges.
 
     Raises
     ------
@@ -62,6 +64,7 @@ class AtOnce(Wire):
     """
 
     name: ClassVar[str] = "stimulator"
+    plays_on: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from bci_core.contracts import Capabilities
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Refusal
+from bci_core.holds import hold_refusals
 from bci_core.stimulus import STEP_TOLERANCE, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
 TOLERANCE = 1e-9
@@ -32,19 +33,20 @@ def program_refusals(
     list of Refusal
         Empty when all may be loaded.
     """
-    refusals = slot_refusals(programs)
+    refusals = slot_refusals(programs, holds=able.holds)
     for program in programs:
         refusals += _program_refusals(program, able, max_interphase_us)
     return refusals
 
 
-def slot_refusals(programs: Sequence[StimProgram]) -> list[Refusal]:
-    """Slots that more than one program wants."""
-    return [
+def slot_refusals(programs: Sequence[StimProgram], *, holds: bool = False) -> list[Refusal]:
+    """Slots that more than one program wants, and programs that hold what they cannot."""
+    twice = [
         Refusal("program_slot", count, 1, "programs", f"slot {slot}")
         for slot, count in Counter(p.program_id for p in programs).items()
         if count > 1
     ]
+    return twice + hold_refusals(programs, able=holds)
 
 
 def require_within(device: str, broken: Sequence[str]) -> None:

@@ -45,6 +45,7 @@ RULES: Final[tuple[Rule, ...]] = (
     triggers.unknown_program_is_refused,
     triggers.sham_delivers_nothing,
     triggers.lockout_is_kept,
+    triggers.a_hold_gives_what_was_given_last,
     triggers.one_delivery_a_trigger,
     triggers.splitting_time_changes_nothing,
     reports.read_back_is_what_was_loaded,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import inf, isfinite, nan
 
+from bci_core.errors import SafetyError
 from bci_core.events import Delivery, Outcome, Trigger
 from bci_core.stimulus import StimProgram
 from bci_core.testing.require import require
@@ -16,12 +17,14 @@ from bci_core.testing.stimulator_expectations import (
     fire,
     loaded,
     only,
+    raises,
     refused,
     run_on,
     soonest_s,
     step_s,
     whole,
 )
+from bci_core.testing.stimulator_programs import program_for
 
 STEPS = 997
 """In how many steps a span of time is cut where cutting must not matter; a prime."""
@@ -146,6 +149,36 @@ def lockout_is_kept(make: Make, program: StimProgram | None = None) -> None:
         free_s = end_s + device.capabilities.min_lockout_s + 2 * step_s(device)
         run_on(device, end_s, free_s)
         accepted(device.trigger(at_once(good, 9, free_s), free_s), "a train after the lockout")
+
+
+def a_hold_gives_what_was_given_last(make: Make, program: StimProgram | None = None) -> None:
+    """A program that holds gives the last one again, after a disarm none; or it is not loaded."""
+    device = make()
+    good = program or program_for(device.capabilities)
+    hold = replace(good, program_id=good.program_id + 1, name="hold", holds=(good.program_id,))
+    # A device that loads one and does not remember would give its strongest.
+    if not getattr(device.capabilities, "holds", False):
+        raises(SafetyError, "loading what it cannot hold", device.load, [good, hold])
+        return
+    device.load([good, hold])
+    device.arm(device.capabilities.max_lease_s, START_S)
+    refused(device.trigger(at_once(hold, 1, START_S), START_S), "a hold with nothing before")
+    device.advance(START_S)
+    at_s = fire(device, good, 2)
+    end_s = at_s + good.train.duration_s + step_s(device)
+    given = only(run_on(device, START_S, end_s), 2, Outcome.DELIVERED)
+    now_s = end_s + device.capabilities.min_lockout_s
+    run_on(device, end_s, now_s)
+    accepted(device.trigger(at_once(hold, 3, now_s), now_s), "a hold")
+    held = only(run_on(device, now_s, now_s + LATER_S), 3, Outcome.DELIVERED)
+    require(
+        held.given_id == good.program_id and abs(held.charge_uc - given.charge_uc) <= 1e-9,
+        f"gave program {good.program_id} and then held program {held.given_id}",
+    )
+    device.disarm("conformance", now_s + LATER_S)
+    device.arm(device.capabilities.max_lease_s, now_s + LATER_S)
+    last = at_once(hold, 4, now_s + LATER_S)
+    refused(device.trigger(last, now_s + LATER_S), "a hold of what was given before a disarm")
 
 
 def one_delivery_a_trigger(make: Make, program: StimProgram | None = None) -> None:

@@ -2,8 +2,9 @@
 
 It holds four groups of four programs, ramps in milliamperes a second, counts its therapies and
 its battery, refuses above 25 uC/cm2, and talks over a radio that loses and bunches what it
-says. Therapy is a sequence of bounded programs: when the host falls silent, the last one ends
-by itself.
+says. Where it adapts, its slots are a table of a detector's states: each has a train of its own
+amplitude, or holds the one that was given last. Therapy is a sequence of bounded programs: when
+the host falls silent, the last one ends by itself.
 """
 
 from collections import deque
@@ -64,6 +65,7 @@ class AdaptiveIpg(Firmware):
         self._able = able
         self._used_uc = 0.0
         self._therapies_s: deque[float] = deque()
+        self._given: Held | None = None
         self._radio = np.random.default_rng([settings.seed, 1])
         self._bunched: list[Delivery] = []
         self._sent_s = float("-inf")
@@ -93,11 +95,24 @@ class AdaptiveIpg(Firmware):
                 f"the {self.name} was not armed; battery: 0 %, limit above 0 %: charge it first"
             )
         super().arm(lease_s, now_s)
+        self._given = None
+
+    def chosen(self, held: Held, where: str) -> Held | Refusal:
+        """Of the table of states: a program, or for a state that holds the one given last."""
+        holds = held.program.holds
+        if not holds:
+            return held
+        if self._given is None or self._given.program.program_id not in holds:
+            where = f"{where}: nothing was given since it was armed that could be held"
+            return Refusal("hold", 0, 1, "programs given before", where)
+        return self._given
+
+    def taken(self, held: Held) -> None:
+        self._given = held
+        self._therapies_s.append(self._host_s)
 
     def trigger(self, trigger: Trigger, now_s: float) -> Acceptance | None:
         answer = super().trigger(trigger, now_s)
-        if answer is not None and answer.refusal is None:
-            self._therapies_s.append(now_s)
         # Drawn for each, so that one loss does not move the next.
         lost = self._radio.random() < self.settings.telemetry_loss
         return None if lost else answer
@@ -136,6 +151,7 @@ class AdaptiveIpg(Firmware):
         return (
             Reading("battery", 100.0 * self.battery, "%"),
             Reading("therapies_today", self.therapies_today, "therapies"),
+            Reading("given_slot", self._given.program.program_id if self._given else 0, "slot"),
         )
 
     def _therapy_refusals(self, program: StimProgram) -> list[Refusal]:

@@ -121,4 +121,5 @@ class AdaptiveIpgSettings(WiredSettings):
             max_command_latency_s=self.max_command_latency_s,
             measures=("charge", "impedance", "net_charge"),
             simulated=True,
+            holds=adaptive,
         )

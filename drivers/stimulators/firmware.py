@@ -107,6 +107,13 @@ class Firmware(ABC):
         """The delay from accepting a trigger to the earliest onset."""
         return self._limits.draw_latency_s(self._rng)
 
+    def chosen(self, held: Held, where: str) -> Held | Refusal:  # noqa: ARG002
+        """What is given for a program: itself, unless it holds."""
+        return held
+
+    def taken(self, held: Held) -> None:  # noqa: B027 - most have nothing to remember
+        """A program was accepted."""
+
     def trigger_refusal(self, held: Held, where: str) -> Refusal | None:  # noqa: ARG002
         """What else speaks against starting a program."""
         return None
@@ -174,6 +181,7 @@ class Firmware(ABC):
             )
         else:
             self._schedule.add(answer)
+            self.taken(answer.held)
         if self._has(FaultKind.DROP_ACK):
             return None
         return Acceptance(trigger.seq, now_s + late_s, refusal)
@@ -292,8 +300,10 @@ class Firmware(ABC):
 
     def _end(self, running: Running, delivery: Delivery) -> None:
         self._collect(running)
+        if running.held is not self._held[running.trigger.program_id]:
+            delivery = replace(delivery, given_id=running.held.program.program_id)
         self._ended.append(self.report(delivery))
-        latched = self.finished(delivery, self._held[running.trigger.program_id])
+        latched = self.finished(delivery, running.held)
         if latched and not self._lease.latched:
             self._lease.latched = latched
             if not self._lease.disarmed:
@@ -322,7 +332,9 @@ class Firmware(ABC):
         if refusal is not None:
             return refusal
         where = f"trigger {trigger.seq}"
-        held = self._held[trigger.program_id]
+        held = self.chosen(self._held[trigger.program_id], where)
+        if isinstance(held, Refusal):
+            return held
         start_s = max(trigger.at_s, own_s + latency_s, self._ticks.seconds(self._now))
         onset = self._ticks.after(start_s)
         refusal = late(self._ticks.seconds(onset), trigger, where)

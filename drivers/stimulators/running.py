@@ -40,6 +40,7 @@ class Running:
 
     Attributes
     ----------
+    held : Held
     emissions : list of Emission
         What has left the device so far, on its own clock. Whoever takes them empties it.
     """
@@ -58,7 +59,7 @@ class Running:
         self.onset = onset
         self.end = onset + held.ticks
         self.emissions: list[Emission] = []
-        self._held = held
+        self.held = held
         self._latency_s = latency_s
         self._ticks = ticks
         self._output = output
@@ -74,11 +75,11 @@ class Running:
     @property
     def done(self) -> bool:
         """Whether every pulse is over."""
-        return self._next == len(self._held.slots)
+        return self._next == len(self.held.slots)
 
     def run(self, until: int) -> Slot | None:
         """Carry out the next pulse if it is over by a tick, and return it."""
-        slot = self._held.slots[self._next]
+        slot = self.held.slots[self._next]
         if self.onset + slot.end > until:
             return None
         self._next += 1
@@ -90,7 +91,7 @@ class Running:
     def hold(self, slot: Slot, for_s: float) -> None:
         """The output of a pulse that is over, and was no sham, stays on."""
         from_s = self._ticks.seconds(self.onset + slot.end)
-        held = self._output.hold(self._held.program, slot, from_s, for_s)
+        held = self._output.hold(self.held.program, slot, from_s, for_s)
         self._take(held)
         self._net_uc = max(self._net_uc, abs(held.net_charge_uc))
         self._active_until = self._ticks.after(from_s + for_s)
@@ -109,7 +110,7 @@ class Running:
             )
         if self.trigger.sham:
             return self._delivery(Outcome.ABORTED, reason=why)
-        begun = [s for s in self._held.slots[self._next :] if self.onset + s.at < at]
+        begun = [s for s in self.held.slots[self._next :] if self.onset + s.at < at]
         for slot in begun:
             left_uc = self._drive(slot, at - self.onset - slot.at).net_charge_uc
             if self.onset + slot.end <= at:  # it was waiting behind a longer one
@@ -119,7 +120,7 @@ class Running:
             if not left_uc:
                 continue
             number = f"pulse {slot.index + 1}"
-            if len(self._held.program.parts) > 1:
+            if len(self.held.program.parts) > 1:
                 number += f" of train {slot.part + 1}"
             why = f"{why}; {number} was cut and left {left_uc:g} uC unrecovered"
         return self._told(Outcome.ABORTED, why)
@@ -128,7 +129,7 @@ class Running:
         onset_s = self._ticks.seconds(self.onset + slot.at)
         whole = ticks >= slot.ticks
         for_us = slot.ticks if whole else ticks
-        driven = self._output.drive(self._held.program, slot, onset_s, for_us * self._ticks.step_us)
+        driven = self._output.drive(self.held.program, slot, onset_s, for_us * self._ticks.step_us)
         self._take(driven)
         begun = self.onset + slot.at
         ended = begun + round(driven.active_us / self._ticks.step_us)

@@ -11,15 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from bci_core.bench.safety import Tally, try_programs, try_sequences
+from bci_core.bench.safety import Tally, try_programs, try_sequences, try_sounds
 from bci_core.bench.safety_cost import GateCost
 from bci_core.bench.safety_oracle import Facts, Through, draw, judge, judge_last
-from bci_core.bench.safety_random import random_program, random_rig
+from bci_core.bench.safety_random import random_program, random_rig, weaker
+from bci_core.bench.safety_sound import DEVICE as SOUND_DEVICE
+from bci_core.bench.safety_sound import judge_sound, random_clicks, random_envelope
 from bci_core.bench.safety_vectors import vectors
 from bci_core.cli.app import app
 from bci_core.safety.check import ProgramCheck
-from bci_core.safety.envelope import SafetyEnvelope
-from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram
+from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
+from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
 FACTS = Facts(0.05, 1.0, 2.0, 10.0, 1.0)
 
@@ -36,6 +38,63 @@ def test_no_random_program_is_accepted_wrongly(seed: int) -> None:
     try_programs(tally, 20, lambda _: None)
     assert tally.violations == tally.reversals == []
     assert tally.programs == 20
+
+
+@settings(derandomize=True, deadline=None, max_examples=6)
+@given(st.integers(0, 10_000))
+def test_no_random_sound_is_accepted_wrongly(seed: int) -> None:
+    tally = Tally(seed)
+    try_sounds(tally, 40, lambda _: None)
+    assert tally.violations == tally.reversals == []
+    assert tally.sounds == 40
+
+
+def test_bursts_are_tried_at_lower_rates_of_pulses_and_of_bursts() -> None:
+    rng = np.random.default_rng(5)
+    train = PulseTrain(BiphasicPulse(100.0, 100.0), 100.0, 4)
+    bursts = StimProgram(
+        1, "bursts", train, (1,), tuple(ProgramPart(train, (1,), 0.2 * i) for i in (1, 2, 3))
+    )
+    *_, slower, seldom = weaker(rng, bursts, random_rig(rng))
+    assert {p.train.rate_hz for p in slower.parts} == {slower.train.rate_hz}
+    assert slower.train.rate_hz < 100.0
+    assert slower.train.duration_s <= train.duration_s
+    assert [p.delay_s for p in slower.parts] == [p.delay_s for p in bursts.parts]
+    assert seldom.train == train
+    assert seldom.duration_s <= bursts.duration_s
+    assert all(p.delay_s > 0.2 * i for i, p in enumerate(seldom.parts) if i)
+    # A pattern, in which it is a matter of timing what meets, is left alone.
+    uneven = replace(bursts, more=(*bursts.more, ProgramPart(train, (1,), 0.7)))
+    assert len(weaker(rng, uneven, random_rig(rng))) == 2
+
+
+SOUND_KEYS = ("level_db_spl", "click_s", "sound_dose_per_day", "pulses_per_train", "train_s")
+
+
+@pytest.mark.parametrize("key", SOUND_KEYS)
+def test_the_judge_of_sound_finds_a_limit_that_the_check_has_forgotten(key: str) -> None:
+    rng = np.random.default_rng(3)
+    found = set()
+    for _ in range(60):
+        envelope = random_envelope(rng)
+        check = ProgramCheck(wide_open(envelope, key), SOUND_DEVICE)
+        for program in [random_clicks(rng, envelope.limits()) for _ in range(10)]:
+            if not check.refusals(program):
+                found |= {line.split(":")[0] for line in judge_sound(program, envelope.limits())}
+    assert key in found
+
+
+def test_the_judge_of_sound_adds_up_what_is_heard_at_once() -> None:
+    train = ClickTrain(60.0, 0.05, 1.0, 2)
+    both = StimProgram(1, "both", train, (1,), (ProgramPart(train, (2,), 0.025),))
+    limits = SafetyEnvelope.from_settings(SafetySettings(electrode_class="sound")).limits()
+    assert judge_sound(both, limits) == []
+    tight = limits | {"level_db_spl": 63.0, "train_s": 1.07, "pulses_per_train": 3}
+    assert judge_sound(both, tight) == [
+        "pulses_per_train: 4, limit 3",
+        "train_s: 1.075, limit 1.07",
+        "level_db_spl: 63.0103, limit 63",
+    ]
 
 
 @settings(derandomize=True, deadline=None, max_examples=12)

@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from bci_core.clock import VirtualClock
 from bci_core.control.arms import ArmAssigner, Design
 from bci_core.control.arms_settings import ArmsSettings, ShamArm
+from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
+from bci_core.control.hearing import hear
 from bci_core.control.journal import ROW, Journal
 from bci_core.control.loop import ClosedLoop
 from bci_core.control.plain import plain
 from bci_core.control.policy import PolicySettings, StandardPolicy
+from bci_core.detection.blanking_settings import BlankingSettings
 from bci_core.detection.monitor import SampleCounts
 from bci_core.events import (
     Acceptance,
     Decision,
-    Delivery,
     Detection,
     EventKind,
     Outcome,
@@ -48,6 +50,17 @@ PULSES = PulseTrainSettings(
 SAFETY = SafetySettings.model_validate(
     {"electrode_class": "microelectrode", "electrode_area_cm2": 2e-5}
 )
+
+
+class Samples:
+    """Stands where the monitor is, with what is blanked for each trigger."""
+
+    def __init__(self) -> None:
+        self.samples, self.last_s = 0, 100.0
+        self.blanks: dict[int, tuple[float, float]] = {}
+
+    def blank(self, seq: int, start_s: float, end_s: float) -> None:
+        self.blanks[seq] = (start_s, end_s)
 
 
 class Bench:
@@ -81,6 +94,10 @@ class Bench:
             lambda text, when_s: self.markers.append((text, when_s)),
             lambda row, _when_s: self.stream.append(row),
         )
+        self.samples = Samples()
+        self.blanking = Blanking(
+            BlankingSettings(), protocol.programs(), self.samples, lambda *_row: None
+        )
         now_s = self.clock.now_s()
         self.arming.heartbeat(now_s)
         self.arming.samples(now_s)
@@ -91,7 +108,9 @@ class Bench:
         now_s = self.clock.now_s()
         found = replace(Detection(7, now_s - 0.001, now_s + ahead_s, 3.5), **changes)
         situation = Situation(now_s - 0.0005, now_s - 0.0004, now_s, self.arming.check(now_s))
-        self.journal.note_act(self.loop.act(found, situation), now_s)
+        act = self.loop.act(found, situation)
+        self.journal.note_act(act, now_s)
+        self.blanking.note_act(act)
 
     def pass_time(self, seconds: float) -> None:
         until_s = self.clock.now_s() + seconds
@@ -100,10 +119,15 @@ class Bench:
             self.arming.heartbeat(self.clock.now_s())
             self.arming.samples(self.clock.now_s())
             self.link.renew()
-            for answer in self.link.poll():
-                self.journal.note(answer)
-                if isinstance(answer, Delivery):
-                    self.loop.gate.note(answer)
+            answers = self.link.poll()
+            gate = self.loop.gate
+            hear(answers, self.journal, gate, self.blanking, self.clock.now_s())
+
+    def again(self, after_s: float) -> None:
+        """The first trigger comes to the device a second time."""
+        self.pass_time(after_s)
+        at_s = self.clock.now_s()
+        self.link.send(Trigger(1, 1, at_s, at_s + 0.1))
 
     def outcome(self) -> dict[str, Any]:
         return next(data for event, data in self.rows if event == "outcome")
@@ -208,6 +232,32 @@ def test_an_answer_about_an_unknown_trigger_changes_nothing() -> None:
     bench = Bench()
     bench.journal.note(Acceptance(99, 1.0))
     assert bench.rows == []
+
+
+def test_a_command_that_comes_twice_ends_as_its_first_copy_does() -> None:
+    bench = Bench()
+    bench.detect(ahead_s=0.02)
+    bench.again(after_s=0.01)
+    bench.pass_time(0.002)
+    (copy,) = [data for event, data in bench.rows if event == "copy"]
+    assert (copy["seq"], copy["reason"].split(":")[0]) == (1, "sequence")
+    assert bench.markers == [("copy", pytest.approx(100.012))]
+    assert bench.journal.waiting == 1
+    assert "came to the device twice" in bench.arming.check(bench.clock.now_s())
+    bench.pass_time(0.1)
+    assert (bench.outcome()["outcome"], bench.outcome()["n_pulses"]) == (Outcome.DELIVERED, 2)
+    assert bench.outcome()["accepted_s"] == 100.0
+    assert bench.samples.blanks[1][0] > 100.0  # for the pulse, not taken back by the copy
+    assert bench.journal.counts["refused"] == 0
+
+
+def test_a_copy_after_the_pulse_is_no_second_outcome() -> None:
+    bench = Bench()
+    bench.detect()
+    bench.again(after_s=0.1)
+    bench.pass_time(0.01)
+    assert [event for event, _ in bench.rows] == ["decision", "outcome", "copy"]
+    assert bench.outcome()["outcome"] == Outcome.DELIVERED
 
 
 def test_triggers_are_numbered_without_holes() -> None:

@@ -69,6 +69,7 @@ def test_it_keeps_the_contract(settings: dict[str, Any]) -> None:
             "responsive",
             "parts: 3 trains, limit 2 trains",
         ),
+        (replace(THERAPY, program_id=17), "adaptive", "program_slot: 17 slot, limit 16 slot"),
         (
             StimProgram(1, "sound", ClickTrain(60.0, 0.05, 1.0), (1,)),
             "responsive",
@@ -171,7 +172,53 @@ def test_a_report_that_waits_for_its_interval_is_the_next_event() -> None:
     assert [each.seq for each in device.advance(1.7)] == [2]
 
 
+LOW, HIGH = (
+    StimProgram(slot, f"state {slot - 1}", replace(RAMPED, pulse=BiphasicPulse(ua, 60.0)), (1,))
+    for slot, ua in ((1, 300.0), (3, 1000.0))
+)
+HOLD = replace(HIGH, program_id=2, name="hold", holds=(1, 3))
+
+
+def test_a_state_that_holds_gives_what_was_given_last_until_disarmed() -> None:
+    device = ipg()
+    device.load([LOW, HOLD, HIGH])
+    device.arm(10.0, 0.0)
+    refused = give(device, 1, 1.0, 2)
+    assert refused is not None
+    assert "hold: 0 programs given before, limit 1" in str(refused.refusal)
+    told = [each for each in device.advance(1.0) if each.seq > 1]
+    for seq, slot in enumerate((1, 2, 3, 2, 2), start=2):
+        give(device, seq, 3.0 * seq, slot)
+        told += device.advance(3.0 * seq + 2.0)
+    assert [each.given_id for each in told] == [0, 1, 0, 3, 3]
+    peaks = [round(each.charge_uc / RAMPED.charge_uc * 1000.0, -2) for each in told]
+    assert peaks == [300.0, 300.0, 1000.0, 1000.0, 1000.0]
+    assert {r.name: r.value for r in device.status(25.0).readings}["given_slot"] == 3.0
+    device.disarm("pause", 25.0)
+    device.arm(10.0, 26.0)
+    again = give(device, 7, 26.0, 2)
+    assert again is not None
+    assert again.refusal is not None
+    assert again.refusal.limit == "hold"
+
+
+def test_responsive_therapies_hold_nothing() -> None:
+    with pytest.raises(SafetyError, match="the device does not remember what it gave"):
+        ipg(mode="responsive").load([LOW, HOLD, HIGH])
+
+
+def test_a_therapy_counts_though_its_acknowledgement_is_lost() -> None:
+    device = armed()
+    device.faults.switch("drop_ack", True)
+    assert give(device, 1, 1.0) is None
+    assert device.therapies_today == 1
+
+
 def test_status_tells_battery_and_therapies() -> None:
     device = armed()
     readings = {r.name: (r.value, r.unit) for r in device.status(0.5).readings}
-    assert readings == {"battery": (80.0, "%"), "therapies_today": (0.0, "therapies")}
+    assert readings == {
+        "battery": (80.0, "%"),
+        "therapies_today": (0.0, "therapies"),
+        "given_slot": (0.0, "slot"),
+    }

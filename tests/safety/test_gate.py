@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bci_core.contracts import Capabilities
 from bci_core.errors import LinkError, SafetyError
-from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
+from bci_core.events import Acceptance, ArmingState, Delivery, Outcome, Refusal, Trigger
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
@@ -63,7 +63,12 @@ class SentTriggers:
 class Bench:
     """A gate, kept armed, with a clock that only goes forward."""
 
-    def __init__(self, programs: tuple[StimProgram, ...] = PROGRAMS, **limits: Any) -> None:
+    def __init__(
+        self,
+        programs: tuple[StimProgram, ...] = PROGRAMS,
+        able: Capabilities = DEVICE,
+        **limits: Any,
+    ) -> None:
         section = SafetySettings(
             electrode_class="depth", electrode_area_cm2=0.05, **limits, **SIGNED
         )
@@ -74,7 +79,7 @@ class Bench:
         self.gate = SafetyGate(
             SafetyEnvelope.from_settings(section), programs, self.link, self.arming
         )
-        self.gate.connect(DEVICE)
+        self.gate.connect(able)
         self.seq = 0
 
     def arm(self, now_s: float) -> None:
@@ -323,6 +328,105 @@ def test_a_trigger_is_reported_once() -> None:
     bench.fire(10.0)
     assert bench.gate.note(delivered()) == ""
     assert bench.gate.note(delivered()) == "trigger 1: never sent, or reported before"
+
+
+def test_a_hold_is_judged_by_what_was_given_last() -> None:
+    low = replace(LONG, train=replace(LONG.train, pulse=BiphasicPulse(200.0, 100.0)))
+    hold = replace(LONG, program_id=4, name="hold", holds=(2, 3))
+    bench = Bench((low, replace(LONG, program_id=3), hold), replace(DEVICE, holds=True))
+
+    def given(seq: int, program_id: int, amplitude_ua: float, given_id: int = 0) -> str:
+        at_s = 10.0 * seq
+        bench.fire(at_s, program_id)
+        whole = Delivery(
+            seq, Outcome.DELIVERED, at_s, at_s + low.duration_s, 10, amplitude_ua * 1e-3
+        )
+        return bench.gate.note(replace(whole, given_id=given_id))
+
+    assert given(1, 2, 200.0) == ""
+    assert given(2, 4, 200.0, given_id=2) == ""
+    assert "charge: 1 uC, limit 0.2 uC" in given(3, 4, 1000.0, given_id=2)
+    bench.arming.reset("second person", 31.0)
+    assert given(4, 4, 1000.0, given_id=3) == (
+        "trigger 4: hold: gave program 3, the last before was 2"
+    )
+    assert bench.arming.check(41.0).startswith("latched:trigger 4: hold")
+
+
+def copy_of(seq: int, reason: str = "sequence: 1 seq, limit 2 seq") -> Delivery:
+    return Delivery(seq, Outcome.REFUSED, reason=reason)
+
+
+TWICE = "trigger 1: came to the device twice, limit once: sequence: 1 seq, limit 2 seq"
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "acceptance lost"])
+def test_a_command_that_came_twice_latches_and_its_first_copy_is_the_report(accepted: bool) -> None:
+    bench = Bench()
+    bench.fire(10.0)
+    if accepted:
+        bench.gate.note_acceptance(Acceptance(1, 10.0))
+    assert bench.gate.note_copy(copy_of(1)) == TWICE
+    assert bench.arming.check(10.0) == f"latched:{TWICE}"
+    cut = delivered(outcome=Outcome.ABORTED, n_pulses=0, charge_uc=0.0, offset_s=10.0)
+    assert bench.gate.note_copy(cut) == ""
+    assert bench.gate.note(cut) == ""
+
+
+def test_a_copy_after_the_report_latches_too() -> None:
+    bench = Bench()
+    bench.fire(10.0)
+    assert bench.gate.note(delivered()) == ""
+    assert bench.gate.note_copy(copy_of(1)) == TWICE
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        copy_of(1),  # overtaken by the second, so that the device has met a higher number
+        copy_of(2, "deadline: 0.01 s late, limit 0 s late"),
+        copy_of(3),  # never sent
+    ],
+)
+def test_a_refusal_of_the_only_copy_is_a_report(report: Delivery) -> None:
+    bench = Bench()
+    bench.fire(10.0)
+    bench.fire(11.0)
+    bench.gate.note_acceptance(Acceptance(3, 11.0))
+    bench.gate.note_acceptance(Acceptance(2, 11.0, Refusal("deadline", 0.01, 0.0, "s late")))
+    assert bench.gate.note_copy(report) == ""
+
+
+def late_report(seq: int) -> Delivery:
+    return Delivery(seq, Outcome.REFUSED, reason="deadline: 0.03 s late, limit 0 s late")
+
+
+def test_a_run_of_triggers_that_the_device_finds_too_late_disarms() -> None:
+    bench = Bench()
+    found = []
+    for i in range(5):
+        bench.fire(10.0 + i)
+        bench.gate.note(late_report(i + 1))
+        found.append(bench.arming.check(10.0 + i))
+    assert found[:4] == [""] * 4
+    assert found[4].startswith("device: refused 5 triggers in a row as too late, limit 5; is its")
+    bench.fire(20.0)  # whoever may arm may arm again, and the count begins anew
+    bench.gate.note(late_report(6))
+    assert bench.arming.check(20.0) == ""
+
+
+def test_what_is_delivered_between_ends_the_run_and_other_refusals_do_not() -> None:
+    bench = Bench()
+    reports = [late_report(1), late_report(2), delivered(seq=3, onset_s=12.0, offset_s=12.4002)]
+    reports += [late_report(4), copy_of(5, "lockout: 0.1 s, limit 0.2 s")]
+    reports += [late_report(seq) for seq in (6, 7, 8)]
+    for i, report in enumerate(reports):
+        bench.fire(10.0 + i)
+        assert bench.gate.note(report) == ""
+        assert bench.arming.check(10.0 + i) == ""
+    bench.fire(20.0)
+    bench.gate.note(late_report(9))
+    assert "too late" in bench.arming.check(20.0)
 
 
 def test_current_after_a_disarm_latches() -> None:

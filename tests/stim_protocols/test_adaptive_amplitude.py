@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from bci_core.events import Verdict
+from bci_core.holds import hold_refusals
 from stim_protocols.adaptive_amplitude import AdaptiveAmplitudeProtocol, AdaptiveAmplitudeSettings
 
 SECTION: dict[str, Any] = {
@@ -107,6 +108,47 @@ def test_every_amplitude_is_a_program_that_ramps_and_ends_by_itself() -> None:
         assert train.fraction_of(train.n_pulses // 2) == 1.0
 
 
+def test_ramps_may_be_given_by_their_slope() -> None:
+    low, high = adaptive(rise_ma_s=6.0, fall_ma_s=10.0).programs()
+    for program, ma in ((low, 0.5), (high, 3.0)):
+        train = program.train
+        assert train.ramp_up_pulses == round(ma / 6.0 * 130.0)
+        assert train.ramp_down_pulses == round(ma / 10.0 * 130.0)
+    with pytest.raises(ValidationError, match="ramps up and down, 3 s and"):
+        adaptive(rise_ma_s=1.0)
+
+
+class DeviceTable(Therapy):
+    """As `Therapy`, with the slot that is named, less one: the state."""
+
+    def __init__(self, feed: Feeding, **keys: Any) -> None:
+        super().__init__(feed, table="device", **keys)
+        self._ua = {slot: slot - 1.0 for slot in self._ua}
+
+
+def test_a_table_in_the_device_has_a_slot_for_each_state() -> None:
+    low, hold, high = adaptive(table="device").programs()
+    assert [p.train.pulse.amplitude_ua for p in (low, hold, high)] == [500.0, 3000.0, 3000.0]
+    assert (low.holds, hold.holds, high.holds) == ((), (1, 3), ())
+    assert hold_refusals((low, hold, high)) == []
+    off = adaptive(table="device", amplitudes_ua=[0.0, "hold", 3000.0]).programs()
+    assert [(p.program_id, p.holds) for p in off] == [(2, (3,)), (3, ())]
+
+
+def test_states_are_named_to_a_device_that_has_the_table(feed: Feeding) -> None:
+    assert DeviceTable(feed)(20.0, 10.0, 4.9, 10.0, 15.0) == [2.0, 1.0, 0.0, 1.0, 2.0]
+
+
+def test_a_hold_of_what_the_device_was_never_given_names_it(feed: Feeding) -> None:
+    therapy = DeviceTable(feed, amplitudes_ua=[0.0, "hold", 3000.0])
+    assert therapy(10.0, 20.0, 10.0) == [0.0, 2.0, 1.0]
+    therapy.at(1.0)  # no stimulation, of which the device hears nothing
+    therapy.at(20.0, verdict=Verdict.REFUSED)
+    assert therapy(10.0, 10.0) == [2.0, 1.0]
+    therapy.at(10.0, verdict=Verdict.REFUSED, disarmed="lease")
+    assert therapy(10.0, 20.0) == [0.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -115,7 +157,7 @@ def test_every_amplitude_is_a_program_that_ramps_and_ends_by_itself() -> None:
         ({"thresholds": [5.0]}, "has 3 entries, limit: 2"),
         ({"amplitudes_ua": [0.0, "hold", 0.0]}, "never stimulates"),
         ({"amplitudes_ua": ["hold", "hold", "hold"]}, "never stimulates"),
-        ({"ramp_up_s": 0.6, "ramp_down_s": 0.5}, r"over the 1 s of train_s"),
+        ({"ramp_up_s": 0.6, "ramp_down_s": 0.5}, r"ramps up and down, 0.6 s and 0.5 s"),
         ({"amplitudes_ua": [0.0, -1.0, 100.0]}, "greater than or equal to 0"),
         ({"amplitudes_ua": [0.0, "keep", 100.0]}, "hold"),
         ({"thresholds": [nan, 5.0]}, "finite"),

@@ -278,6 +278,19 @@ class NanMeansNoLimit(Microstim):
         super().load([p for p in programs if isfinite(p.train.pulse.amplitude_ua)])
 
 
+class HoldsTheStrongest(Microstim):
+    """Loads a program that holds, and plays it as any other."""
+
+    def load(self, programs: Sequence[StimProgram]) -> None:
+        super().load([replace(program, holds=()) for program in programs])
+
+
+class SaysThatItHolds(HoldsTheStrongest):
+    def __init__(self, settings: MicrostimSettings) -> None:
+        super().__init__(settings)
+        self.capabilities = replace(settings.capabilities(), holds=True)
+
+
 CASES: list[tuple[type[Microstim], str]] = [
     (TakesAnyKey, "settings_are_strict"),
     (ArmedAtRest, "disarmed_at_rest"),
@@ -317,4 +330,6 @@ CASES: list[tuple[type[Microstim], str]] = [
     (RefusesToDisarmTwice, "disarm_is_idempotent"),
     (NeedsAReason, "disarm_is_idempotent"),
     (NanMeansNoLimit, "amounts_must_be_numbers"),
+    (HoldsTheStrongest, "a_hold_gives_what_was_given_last"),
+    (SaysThatItHolds, "a_hold_gives_what_was_given_last"),
 ]

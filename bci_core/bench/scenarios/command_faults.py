@@ -109,7 +109,7 @@ class FaultyLink(DirectLink):
             self._told = super().disarmed_reason()
         return self._told
 
-    def poll_status(self) -> tuple[DeviceStatus, float] | None:
+    def poll_status(self) -> tuple[DeviceStatus, float, float] | None:
         if self._on(FaultKind.CUT):
             return None
         try:

@@ -19,51 +19,66 @@ GAP_S = 0.06
 def expectations(scenario: Scenario, e: Evidence) -> list[Check]:
     """Everything that the scenario asks for."""
     expect = scenario.expect
-    checks = [_disarmed(expect, e), _latched(expect, e), _works(expect, e)]
+    disarmed = _first_disarm(e)
+    stricter = bool(expect.may_disarm and disarmed and expect.may_disarm in disarmed[1])
+    checks = [_works(expect, e)]
+    if not stricter:
+        checks = [_disarmed(expect, e, disarmed), _latched(expect, e), *checks]
     if e.truth["failure"]:
         checks.append(Check("the session ran to its end", False, e.truth["failure"]))
     if scenario.under_way is not None:
         checks.append(_under_way(scenario.under_way, e))
     outcomes = Counter(o["outcome"] for o in e.data("outcome"))
-    checks += [_counts("outcome", outcomes, expect.outcomes)] if expect.outcomes else []
-    checks += [_counts("refused", _refusals(e), expect.refused)] if expect.refused else []
+    asked = {} if stricter else {"outcome": (outcomes, expect.outcomes)}
+    if not stricter:
+        asked["refused"] = (_refusals(e), expect.refused)
+    checks += [_counts(what, found, wanted) for what, (found, wanted) in asked.items() if wanted]
     if expect.phase is not None:
         checks.append(_phase(expect.phase, e))
     return checks
 
 
-def _disarmed(expect: Expectation, e: Evidence) -> Check:
-    found = [
-        (row["data"]["at_s"], row["data"]["reason"])
-        for row in e.rows
-        if row["event"] in ("disarmed", "latched")
-        and row["data"]["at_s"] < e.truth["end_s"]
-        and row["data"]["reason"] not in ("session_end", "not_armed")
-    ]
+def _first_disarm(e: Evidence) -> tuple[float, str] | None:
+    """When, and why."""
+    return next(
+        (
+            (row["data"]["at_s"], row["data"]["reason"])
+            for row in e.rows
+            if row["event"] in ("disarmed", "latched")
+            and row["data"]["at_s"] < e.truth["end_s"]
+            and row["data"]["reason"] not in ("session_end", "not_armed")
+        ),
+        None,
+    )
+
+
+def _disarmed(expect: Expectation, e: Evidence, found: tuple[float, str] | None) -> Check:
     if not expect.disarmed:
-        told = f"disarmed: {found[0][1]}" if found else "armed throughout"
+        told = f"disarmed: {found[1]}" if found else "armed throughout"
         return Check("stays armed", not found, told)
-    name = f"disarmed for {expect.disarmed!r}"
+    words = (expect.disarmed,) if isinstance(expect.disarmed, str) else expect.disarmed
+    name = f"disarmed for {' or '.join(map(repr, words))}"
     failed_s = e.truth["books_failed_s"]
-    if failed_s is not None and expect.disarmed == "ledger":
+    if failed_s is not None and words == ("ledger",):
         # The row that would tell could not be written; the current tells.
         after = e.phases[e.phases[:, 2] > failed_s]
         return Check(name, not len(after), f"{len(after)} phases after the ledger failed")
     if not found:
         return Check(name, False, "never disarmed")
-    at_s, reason = found[0]
+    at_s, reason = found
     after_s = at_s - min(f["begin_s"] for f in e.truth["faults"])
-    holds = expect.disarmed in reason and after_s <= expect.within_s
+    holds = any(word in reason for word in words) and after_s <= expect.within_s
     told = f"{1e3 * after_s:.0f} ms after the fault, limit {1e3 * expect.within_s:.0f} ms: {reason}"
     return Check(name, holds, told)
 
 
 def _latched(expect: Expectation, e: Evidence) -> Check:
     n = len([row for row in e.rows if row["event"] == "latched"])
-    told = f"latched {n} times, reset {len(e.truth['resets'])} times"
-    return Check(
-        "latched" if expect.latched else "nothing latched", (n > 0) is expect.latched, told
-    )
+    of_device = e.truth["device_resets"]
+    told = f"latched {n} times, reset {len(e.truth['resets'])} times, the device {of_device} times"
+    if expect.latched:
+        return Check("latched", n + of_device > 0, told)
+    return Check("nothing latched", n == 0, told)
 
 
 def _works(expect: Expectation, e: Evidence) -> Check:

@@ -108,6 +108,8 @@ def _armed(e: Evidence) -> Check:
 def _stop_bound_s(e: Evidence, at_s: float) -> float:
     """What a device is granted: with its line cut or its host standing still, its lease."""
     cut = e.faults("command.cut", "command.disarm_lost", "loop.stopped")
+    if e.truth["plays_on"]:
+        cut += e.faults("device.disconnect")
     lease_s: float = e.rig["session"]["device_lease_s"]
     held = any(begin_s - STOP_S <= at_s <= end_s for begin_s, end_s in cut)
     return STOP_S + lease_s + ROUND_S if held else STOP_S
@@ -189,6 +191,12 @@ def _explained(e: Evidence) -> Check:
         f"trigger {seq} has {ends.count(seq)} outcomes" for seq in {*ends} if ends.count(seq) > 1
     ]
     wrong += [f"outcome of trigger {seq}, which nobody decided" for seq in ends if seq not in asked]
+    told_by_loop = {o["seq"]: o["outcome"] for o in e.data("outcome")}
+    wrong += [
+        f"trigger {t.seq} ended as {told_by_loop[t.seq]!r}, and {len(t.phases)} phases flowed"
+        for t in e.trains
+        if told_by_loop.get(t.seq) in ("refused", "sham")
+    ]
     lies = e.faults("device.silent_clip", "device.stuck_on", "device.clock_drift")
     for train in e.trains:
         told = train.outcome
@@ -201,7 +209,9 @@ def _explained(e: Evidence) -> Check:
             wrong.append(f"trigger {train.seq} began {1e3 * late_s:.1f} ms after its time")
         if np.all(train.phases[:, 1] != 0.0) and "acoustic" not in e.rig["stimulator"]["driver"]:
             pulses = _first_phases(train.phases)
-            if len(pulses) != told["n_pulses"]:
+            # What a ramp has below the device's least step is a pulse of nothing.
+            ramped = abs(pulses[0, 1]) < 0.99 * np.abs(pulses[:, 1]).max()
+            if len(pulses) > told["n_pulses"] or (len(pulses) < told["n_pulses"] and not ramped):
                 wrong.append(f"trigger {train.seq}: {len(pulses)} pulses, {told['n_pulses']} told")
     told_ = f"{len(asked)} triggers, {len(e.trains)} with current"
     return Check("every trigger accounted for", not wrong, "; ".join(wrong[:3]) or told_)

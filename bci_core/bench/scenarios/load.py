@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from bci_core.bench.scenarios.applicable import require_switches
 from bci_core.bench.scenarios.fit import fit
 from bci_core.bench.scenarios.scenario import Expectation, Fault, PhaseExpectation, Scenario
 from bci_core.config.load import parse_rig, presets
@@ -104,12 +105,16 @@ def rig_of(scenario: Scenario, stimulator: str | None = None) -> Rig:
         The overrides do not fit the rig.
     InputError
         There is no such rig.
+    NotApplicable
+        The scenario says nothing about the other stimulator.
     """
     tree = _rig_tree(scenario.rig)
     for section, keys in scenario.overrides.items():
         tree.setdefault(section, {}).update(keys)
     if stimulator is not None:
-        fit(tree, stimulator)
+        require_switches(scenario, stimulator)
+        own = scenario.overrides.get("stimulator", {})
+        fit(tree, stimulator, beyond=bool(scenario.expect.refused_to_start and own))
     source = f"rig {scenario.rig} with the scenario's overrides"
     plain = parse_rig(tomli_w.dumps(tree), source)
     for section in ("amplifier", "stimulator"):

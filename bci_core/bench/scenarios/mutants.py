@@ -53,7 +53,7 @@ _ARMING_LETS_TRAINS_PASS: Patch = (Arming, "sent", lambda *_: None)
 def _believes(gate: Any, delivery: Any) -> str:
     """In the place of comparing a report with what was asked."""
     gate._arming.ended(delivery.seq, delivery.offset_s, gate._arming.clock_s)
-    gate._unreported.pop(delivery.seq, None)
+    gate._unreported.take(delivery.seq)
     return ""
 
 

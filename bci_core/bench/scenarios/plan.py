@@ -61,6 +61,10 @@ class Truth:
         When each sample that came was really taken, in the order they came.
     presses : list of (float, bool)
         When the emergency stop was pressed, and whether the device was to hear of it.
+    device_resets : int
+        Resets that the device itself had something to clear by.
+    plays_on : bool
+        Whether the device does not notice that its cable is out, and plays its program on.
     """
 
     def __init__(self) -> None:
@@ -70,6 +74,8 @@ class Truth:
         self.presses: list[tuple[float, bool]] = []
         self.arm_attempts: list[tuple[float, str]] = []
         self.resets: list[float] = []
+        self.device_resets = 0
+        self.plays_on = False
         self.books_failed_s: float | None = None
         self.failure = ""
 
@@ -90,6 +96,8 @@ class Truth:
             "presses": self.presses,
             "arm_attempts": self.arm_attempts,
             "resets": self.resets,
+            "device_resets": self.device_resets,
+            "plays_on": self.plays_on,
             "books_failed_s": self.books_failed_s,
             "failure": self.failure,
         }

@@ -8,13 +8,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from bci_core.bench.scenarios.applicable import NotApplicable, not_shown, require_holdable
 from bci_core.bench.scenarios.evidence import read_evidence
 from bci_core.bench.scenarios.expected import expectations
 from bci_core.bench.scenarios.judge import Check, figures, invariants
 from bci_core.bench.scenarios.load import Named, rig_of
+from bci_core.bench.scenarios.scenario import Scenario
 from bci_core.bench.scenarios.session import run_virtual
 from bci_core.clock import Clock
-from bci_core.errors import BciError
+from bci_core.config.rig import Rig
+from bci_core.errors import BciError, ConfigError
+from bci_core.session import build
 
 
 @dataclass(slots=True)
@@ -28,23 +32,31 @@ class Verdict:
     figures : dict
     took_s : float
         Real time.
+    not_applicable : str
+        Why it says nothing about the stimulator that was put in; or "".
     """
 
     name: str
     checks: list[Check]
     figures: dict[str, Any] = field(default_factory=dict)
     took_s: float = 0.0
+    not_applicable: str = ""
 
     @property
     def failed(self) -> list[Check]:
-        return [check for check in self.checks if not check.holds]
+        return [] if self.not_applicable else [c for c in self.checks if not c.holds]
+
+    @property
+    def passed(self) -> bool:
+        return not (self.failed or self.not_applicable)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         checks = [{"name": c.name, "holds": bool(c.holds), "told": c.told} for c in self.checks]
         return {
             "name": self.name,
-            "passed": not self.failed,
+            "passed": self.passed,
+            "not_applicable": self.not_applicable,
             "checks": checks,
             "figures": self.figures,
             "took_s": self.took_s,
@@ -87,7 +99,10 @@ def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None
     scenario = each.scenario
     with TemporaryDirectory() as scratch:
         try:
-            folder = run_virtual(scenario, rig_of(scenario, stimulator), Path(scratch))
+            rig = rig_of(scenario, stimulator)
+            folder = _run(scenario, rig, Path(scratch), replaced=stimulator is not None)
+        except NotApplicable as why:
+            return Verdict(each.name, [], not_applicable=str(why))
         except BciError as error:
             wanted = scenario.expect.refused_to_start
             holds = bool(wanted) and wanted in str(error)
@@ -99,15 +114,31 @@ def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None
         if keep is not None:
             shutil.rmtree(keep / each.name, ignore_errors=True)
             shutil.copytree(folder, keep / each.name)
-        return Verdict(each.name, checks, figures(evidence))
+        why_not = ""
+        if stimulator is not None:
+            able = build.stimulator(rig).capabilities
+            why_not = not_shown(evidence, checks, able.measures)
+        return Verdict(each.name, checks, figures(evidence), not_applicable=why_not)
+
+
+def _run(scenario: Scenario, rig: Rig, out: Path, *, replaced: bool) -> Path:
+    try:
+        return run_virtual(scenario, rig, out)
+    except ConfigError as error:
+        if replaced and not scenario.expect.refused_to_start:
+            require_holdable(error)
+        raise
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:
     """Results as JUnit XML, for whatever runs a driver developer's tests."""
-    failed = sum(bool(v.failed) for v in verdicts)
-    suite = ET.Element(
-        "testsuite", name="bci bench run", tests=str(len(verdicts)), failures=str(failed)
-    )
+    counts = {
+        "tests": len(verdicts),
+        "failures": sum(bool(v.failed) for v in verdicts),
+        "skipped": sum(bool(v.not_applicable) for v in verdicts),
+    }
+    told = {key: str(count) for key, count in counts.items()}
+    suite = ET.Element("testsuite", {"name": "bci bench run"} | told)
     for verdict in verdicts:
         case = ET.SubElement(
             suite,
@@ -116,6 +147,8 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
             name=verdict.name,
             time=f"{verdict.took_s:.3f}",
         )
+        if verdict.not_applicable:
+            ET.SubElement(case, "skipped", message=verdict.not_applicable)
         if verdict.failed:
             text = "\n".join(f"{check.name}: {check.told}" for check in verdict.failed)
             failure = ET.SubElement(case, "failure", message=verdict.failed[0].name)

@@ -163,13 +163,16 @@ class Expectation(_Table):
     ----------
     refused_to_start : str
         The session must not start, for a reason with these words. "" means it starts.
-    disarmed : str
-        The session must be disarmed, first for a reason with these words; "" means it must
-        stay armed throughout.
+    disarmed : str or tuple of str
+        The session must be disarmed, first for a reason with these words, or those of one of
+        several: devices tell the same fault differently. "" means it must stay armed throughout.
+    may_disarm : str
+        Where it must stay armed, a device may be stricter: a reason with these words is right
+        as well, and then nothing is asked of outcomes and refusals.
     within_s : float
         Longest time from the beginning of the first fault to that.
     latched : bool
-        Whether arming again takes a reset.
+        Whether arming again takes a reset, of the session or of the device.
     works_again : bool
         After the last fault the operator arms again, if need be, and current flows again.
     outcomes : dict of str to (int, int)
@@ -180,7 +183,8 @@ class Expectation(_Table):
     """
 
     refused_to_start: str = ""
-    disarmed: str = ""
+    disarmed: str | tuple[str, ...] = ""
+    may_disarm: str = ""
     within_s: float = Field(default=1.0, gt=0.0, le=60.0)
     latched: bool = False
     works_again: bool = True

@@ -80,6 +80,7 @@ class _Session:
         rig, clock = self._rig, self._clock
         device = build.stimulator(rig)
         self._check_device_faults(device)
+        self._truth.plays_on = getattr(device, "plays_on", False)
         self._inlet = FaultyInlet(
             amplifier, clock, self._plan, self._truth, self._record, rig.monitor.lead_off_hz or 0.0
         )
@@ -187,6 +188,7 @@ class _Session:
         else:
             with suppress(BciError):  # It has latched nothing, or does not answer.
                 self._link.reset()
+                self._truth.device_resets += 1
         intent = {"lease_s": self._rig.arming.lease_s}
         if self._books.log("arm.intent", intent):
             self._truth.arm_attempts.append((now_s, loop.arm("operator")))

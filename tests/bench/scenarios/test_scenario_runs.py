@@ -14,8 +14,10 @@ from bci_core.bench.scenarios.evidence import read_evidence
 from bci_core.bench.scenarios.judge import invariants
 from bci_core.bench.scenarios.load import Named, load_scenarios, parse_scenario
 from bci_core.bench.scenarios.mutants import MUTANTS, judge_mutant
-from bci_core.bench.scenarios.run import judge_scenario
+from bci_core.bench.scenarios.run import judge_scenario, junit, run_scenarios
 from bci_core.cli.app import app
+from bci_core.clock import LslClock
+from bci_core.safety.unreported import Unreported
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +115,45 @@ def test_the_command_lists_scenarios() -> None:
 
 def test_another_stimulator_takes_the_place_of_the_rig_s() -> None:
     named = load_scenarios(["trough-of-20-hz"])[0]
-    assert not judge_scenario(named, "pulse_generator").failed
-    (check,) = judge_scenario(named, "acoustic").failed
-    assert "is for sound" in check.told
+    assert judge_scenario(named, "pulse_generator").passed
+    verdict = judge_scenario(named, "acoustic")
+    assert (verdict.passed, verdict.failed) == (False, [])
+    assert verdict.not_applicable == "the scenario is for current, and 'acoustic' for sound"
+    (case,) = ET.fromstring(junit([verdict])).iter("skipped")  # noqa: S314 - our own
+    assert case.get("message") == verdict.not_applicable
+
+
+@pytest.mark.parametrize(
+    ("scenario", "driver", "why"),
+    [
+        ("trough-of-20-hz", "adaptive_ipg", "may rise by 3000 uA/s, and this stimulus has no ramp"),
+        ("responsive-bursts-without-a-fault", "pulse_generator", "cannot hold these programs"),
+        ("device-silent-clip-while-stimulating", "adaptive_ipg", "no current was clipped"),
+    ],
+)
+def test_what_says_nothing_about_a_driver_is_not_counted(
+    scenario: str, driver: str, why: str
+) -> None:
+    (verdict,) = run_scenarios(load_scenarios([scenario]), LslClock(), driver)
+    assert why in verdict.not_applicable
+    assert (verdict.passed, verdict.failed) == (False, [])
+
+
+def test_a_device_that_is_asked_for_half_its_step_refuses() -> None:
+    named = load_scenarios(["over-the-device"])[0]
+    verdict = judge_scenario(named, "recorder_stim")
+    assert verdict.passed, verdict.failed
+    assert "the recorder/stimulator loaded nothing" in verdict.checks[0].told
+
+
+def test_a_refused_second_copy_that_hides_current_is_found() -> None:
+    """As a loop would have it that takes the refusal of the copy for the trigger's end."""
+    named = load_scenarios(["command-doubled-while-stimulating"])[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Unreported, "of_second_copy", lambda *_: False)
+        failed = judge_scenario(named).failed
+    told = next(c.told for c in failed if c.name == "every trigger accounted for")
+    assert "ended as 'refused', and" in told
 
 
 @pytest.mark.parametrize("module", ["evidence", "limits", "judge"])
