@@ -48,6 +48,7 @@ TRACED = (
     "stimulator",
     "streams",
     "test_errors.py",
+    "test_holds.py",
     "testing",
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 COMPLETE = (
     "bci_core/safety/",
     "bci_core/errors.py",
+    "bci_core/holds.py",
     "bci_core/control/loop.py",
     "bci_core/control/policy.py",
     "bci_core/stimulator/",
