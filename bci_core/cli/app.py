@@ -12,6 +12,7 @@ from bci_core.cli import (
     bench_kill,
     bench_run,
     bench_safety,
+    bench_soak,
     calibrate,
     driver,
     learn,
@@ -42,6 +43,7 @@ bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
 bench.app.command(cls=BareJson)(bench_run.run)
 bench.app.command(cls=BareJson)(bench_safety.safety)
+bench.app.command(cls=BareJson)(bench_soak.soak)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")

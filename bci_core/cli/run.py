@@ -26,6 +26,9 @@ def run(
     private: Annotated[
         bool, typer.Option("--private", help="In a network namespace of its own.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Without: `bci report` can make it later.")
+    ] = True,
     operator: Annotated[
         str, typer.Option("--operator", help="Who runs it; somebody else resets faults.")
     ] = "operator",
@@ -78,12 +81,14 @@ def run(
                 operator,
                 stop_key,
                 keepers,
+                report,
             )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
     else:
-        show_summary(console, finished.summary, str(finished.folder.path))
+        ended = {"status": finished.ending.status, "reason": finished.ending.reason}
+        show_summary(console, ended | finished.summary, str(finished.folder.path))
     raise typer.Exit(finished.ending.exit_status)
 
 
@@ -117,10 +122,13 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
     table.add_row("status", f"{summary.get('status')}: {summary.get('reason', '')}")
     ends = "delivered" if summary.get("done") is None else "done"
     for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", ends):
-        value = summary.get(key)
+        if key not in summary:
+            continue
+        value = summary[key]
         table.add_row(key, f"{value:.1f}" if isinstance(value, float) else str(value))
     refused = summary.get("refused") or {}
-    table.add_row("refused", ", ".join(f"{k} {v}" for k, v in refused.items()) or "none")
+    if "refused" in summary:
+        table.add_row("refused", ", ".join(f"{k} {v}" for k, v in refused.items()) or "none")
     path = (summary.get("latency_ms") or {}).get("received_to_accepted")
     if path and path["n"]:
         table.add_row(
@@ -135,7 +143,8 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
             f"resultant length {phase['resultant_length']:.4f}, n {phase['n']}",
         )
     table.add_row("folder", folder)
-    table.add_row("report", f"{folder}/report.html")
+    if "ledger" in summary:
+        table.add_row("report", f"{folder}/report.html")
     console.print(table)
 
 
