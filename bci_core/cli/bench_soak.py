@@ -85,6 +85,6 @@ def _show(console: "Console", result: "SoakResult") -> None:
     )
     if "cpu_s" in about:
         console.print(
-            f"{about['times_real_time']:.0f} × real time; {about['cpu_s']:.0f} s of processor time, "
-            f"{about['times_real_time_of_cpu']:.0f} × real time"
+            f"{about['times_real_time']:.0f} × real time; {about['cpu_s']:.0f} s of processor "
+            f"time, {about['times_real_time_of_cpu']:.0f} × real time"
         )
