@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bci_core.cli.bench_output import Json, console_for, table, write
+from bci_core.cli.bench_output import WIDE, Json, console_for, table, write
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def soak(
 
 
 def _show(console: "Console", result: "SoakResult") -> None:
+    if not console.is_terminal:
+        console.width = WIDE
     about = result.about
     counts = about["counts"]
     clock = "simulated" if about["simulated_time"] else "live"
