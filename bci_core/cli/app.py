@@ -10,6 +10,7 @@ from bci_core.cli import (
     bench,
     bench_arming,
     bench_kill,
+    bench_loopback,
     bench_run,
     bench_safety,
     bench_soak,
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
+bench.app.command(cls=BareJson)(bench_loopback.loopback)
 bench.app.command(cls=BareJson)(bench_run.run)
 bench.app.command(cls=BareJson)(bench_safety.safety)
 bench.app.command(cls=BareJson)(bench_soak.soak)

@@ -232,6 +232,8 @@ class _Simulation:
         chunk = self._amplifier.read(self._read_s)
         now_s = self._clock.now_s()
         self._arming.heartbeat(now_s)
+        if chunk is None and not self._sensing.counts().samples:
+            return  # The first sample takes a while; nothing is armed before it.
         if chunk is not None:
             self._xdf.numbers(SAMPLES, chunk.times_s, chunk.samples)
             self._arming.samples(now_s)
