@@ -38,7 +38,7 @@ def test_it_keeps_the_amplifiers_contract() -> None:
 
 
 def test_marks_have_their_height_length_and_scattered_distance() -> None:
-    chunk = read_for(*opened(STILL), 30.0, 0.05)
+    chunk = read_for(*opened(STILL), 6.0, 0.05)
     mark = chunk.samples[:, 0] > 0.0
     assert set(np.unique(chunk.samples[:, 0])) == {0.0, 500.0}
     starts = np.flatnonzero(mark[1:] & ~mark[:-1]) + 1
