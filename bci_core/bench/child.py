@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def run_session_of(
     out: Path,
     say: Say,
     environment: Mapping[str, str] | None = None,
+    more: Sequence[str] = (),
 ) -> SessionRun:
     """Run a session to its end, in new processes throughout.
 
@@ -49,6 +50,8 @@ def run_session_of(
         Is given each line of progress.
     environment : mapping, optional
         Added to this process's.
+    more : sequence of str
+        Options of ``bci run`` besides.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def run_session_of(
         The session did not complete; the message repeats its last words.
     """
     command = [sys.executable, "-m", "bci_core.cli.app", "run", rig]
-    command += ["--duration", repr(duration_s), "--out", str(out), "--json"]
+    command += ["--duration", repr(duration_s), "--out", str(out), "--json", *more]
     said = ""
     with subprocess.Popen(  # noqa: S603 - this program itself
         command,

@@ -10,8 +10,10 @@ from bci_core.cli import (
     bench,
     bench_arming,
     bench_kill,
+    bench_loopback,
     bench_run,
     bench_safety,
+    bench_soak,
     calibrate,
     driver,
     learn,
@@ -40,8 +42,10 @@ app = typer.Typer(
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
 bench.app.command(cls=BareJson)(bench_kill.kill)
+bench.app.command(cls=BareJson)(bench_loopback.loopback)
 bench.app.command(cls=BareJson)(bench_run.run)
 bench.app.command(cls=BareJson)(bench_safety.safety)
+bench.app.command(cls=BareJson)(bench_soak.soak)
 app.add_typer(bench.app, name="bench")
 app.add_typer(driver.app, name="driver")
 app.add_typer(people.keys_app, name="keys")

@@ -90,34 +90,6 @@ def startup(
 
 
 @app.command(cls=BareJson)
-def memory(
-    source: Source = "bench-latency",
-    duration_s: Annotated[
-        float, typer.Option("--duration", min=10.0, max=86_400.0, help="Seconds to stay armed.")
-    ] = 600.0,
-    to: Json = None,
-) -> None:
-    """Fit the resident memory of the loop's process over a session.
-
-    Example: `bci bench memory --duration 600 --json memory.json`
-    """
-    from bci_core.bench.memory import measure_memory
-
-    console = console_for(to)
-    with saying(console) as say:
-        result = measure_memory(source, duration_s, say)
-    console.print(
-        f"loop process: {result.slope_kib_per_min:+.2f} ± {result.standard_error_kib_per_min:.2f} "
-        f"KiB/min over {result.span_s:.0f} s, after {result.settling_s:.0f} s of settling\n"
-        f"resident {result.first_kib / 1024:.1f} MiB at first, {result.last_kib / 1024:.1f} MiB "
-        f"at last, {result.max_kib / 1024:.1f} MiB at most; {result.n} readings, "
-        f"{result.samples} samples, {result.triggers} triggers",
-        markup=False,
-    )
-    write(result.to_dict(), to)
-
-
-@app.command(cls=BareJson)
 def accuracy(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="One measurement; may be given again.")

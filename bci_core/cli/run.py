@@ -90,7 +90,8 @@ def run(
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
     else:
-        show_summary(console, finished.summary, str(finished.folder.path))
+        ended = {"status": finished.ending.status, "reason": finished.ending.reason}
+        show_summary(console, ended | finished.summary, str(finished.folder.path))
     raise typer.Exit(finished.ending.exit_status)
 
 
@@ -124,10 +125,13 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
     table.add_row("status", f"{summary.get('status')}: {summary.get('reason', '')}")
     ends = "delivered" if summary.get("done") is None else "done"
     for key in ("duration_s", "samples", "samples_lost", "detections", "triggers", ends):
-        value = summary.get(key)
+        if key not in summary:
+            continue
+        value = summary[key]
         table.add_row(key, f"{value:.1f}" if isinstance(value, float) else str(value))
     refused = summary.get("refused") or {}
-    table.add_row("refused", ", ".join(f"{k} {v}" for k, v in refused.items()) or "none")
+    if "refused" in summary:
+        table.add_row("refused", ", ".join(f"{k} {v}" for k, v in refused.items()) or "none")
     path = (summary.get("latency_ms") or {}).get("received_to_accepted")
     if path and path["n"]:
         table.add_row(
@@ -142,7 +146,8 @@ def show_summary(console: Console, summary: dict[str, Any], folder: str) -> None
             f"resultant length {phase['resultant_length']:.4f}, n {phase['n']}",
         )
     table.add_row("folder", folder)
-    table.add_row("report", f"{folder}/report.html")
+    page = Path(folder, "report.html")
+    table.add_row("report", str(page) if page.exists() else f"none yet: bci report {folder}")
     console.print(table)
 
 

@@ -7,7 +7,7 @@ write the file can also make a new, consistent one. Against that, keep the
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "LedgerReport",
     "LedgerRow",
     "append_unblinded",
+    "each_row",
     "read_ledger",
     "verify_ledger",
 ]
@@ -233,8 +234,14 @@ def read_ledger(path: Path) -> list[LedgerRow]:
     SessionError
         There is no such file, or a line that is not a row.
     """
-    lines, _ = _lines(path)
-    return [_parse(path, number, line) for number, line in enumerate(lines, start=1)]
+    return list(each_row(path))
+
+
+def each_row(path: Path) -> Iterator[LedgerRow]:
+    """As `read_ledger`, one row at a time: for what is made of a ledger of any length."""
+    for number, line in _lines(path):
+        if line.endswith(b"\n"):
+            yield _parse(path, number, line.rstrip(b"\n"))
 
 
 def verify_ledger(path: Path) -> LedgerReport:
@@ -251,10 +258,14 @@ def verify_ledger(path: Path) -> LedgerReport:
     SessionError
         Naming the first row that does not fit.
     """
-    lines, torn = _lines(path)
     head = GENESIS
-    closed = False
-    for number, line in enumerate(lines, start=1):
+    rows = 0
+    closed = torn = False
+    for number, whole in _lines(path):
+        line = whole.rstrip(b"\n")
+        if line == whole:
+            torn = True
+            break
         row = _parse(path, number, line)
         if closed and row.event != UNBLINDED:
             raise _altered(path, number, f"follows {LAST_EVENT!r}")
@@ -264,11 +275,11 @@ def verify_ledger(path: Path) -> LedgerReport:
             raise _altered(path, number, "is not chained to the row before it")
         if not is_intact(row, line):
             raise _altered(path, number, "does not match its hash: it was changed")
-        head = row.hash
+        head, rows = row.hash, number
         closed = closed or row.event == LAST_EVENT
     if closed and torn:
-        raise _altered(path, len(lines) + 1, f"follows {LAST_EVENT!r}")
-    return LedgerReport(len(lines), head, closed, torn)
+        raise _altered(path, rows + 1, f"follows {LAST_EVENT!r}")
+    return LedgerReport(rows, head, closed, torn)
 
 
 def _content(
@@ -286,13 +297,13 @@ def _content(
     }
 
 
-def _lines(path: Path) -> tuple[list[bytes], bool]:
-    """Whole lines, and whether part of one follows."""
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of each line; a last one that was not finished has no line end."""
     try:
-        *whole, rest = path.read_bytes().split(b"\n")
+        with path.open("rb") as file:
+            yield from enumerate(file, start=1)
     except OSError as error:
         raise SessionError(f"{path}: the ledger cannot be read ({error.strerror})") from error
-    return whole, bool(rest)
 
 
 def _parse(path: Path, number: int, line: bytes) -> LedgerRow:

@@ -174,7 +174,7 @@ def trace(rows: Iterable[LedgerRow]) -> Trace:
         contradictions=_contradictions(by_event),
         armed=armed_spans(rows),
         events=timeline(rows),
-        memory=by_event.get("memory", []),
+        memory=[_loop_memory(row) for row in by_event.get("health", [])],
         samples=last("samples"),
         blanks=_blanks(by_event.get("blank", [])),
         alarms=by_event.get("guard", []),
@@ -188,6 +188,11 @@ def trace(rows: Iterable[LedgerRow]) -> Trace:
 def column(rows: Sequence[Data], key: str) -> Floats:
     """One value a row; NaN where it never came."""
     return np.array([number(row.get(key)) for row in rows], dtype=np.float64)
+
+
+def _loop_memory(health: Data) -> Data:
+    taken = health.get("processes", {}).get("loop", {})
+    return {"lsl_s": health.get("lsl_s"), "rss_kib": taken.get("rss_kib")}
 
 
 _TOLD_TWICE = ("outcome", "onset_s", "offset_s", "n_pulses", "charge_uc")

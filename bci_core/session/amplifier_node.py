@@ -11,7 +11,7 @@ from bci_core.errors import BciError, DeviceError
 from bci_core.session import build
 from bci_core.session.channel import Channel
 from bci_core.session.reacting import Reacting
-from bci_core.session.realtime import ask_for_realtime, freeze_garbage
+from bci_core.session.realtime import ask_for_realtime, freeze_garbage, sweep
 
 READ_S = 0.05
 STATUS_EVERY_S = 0.5
@@ -46,11 +46,13 @@ def run_amplifier(rig: Rig, session_id: str, channel: Channel, clock: Clock) -> 
             if chunk is not None:
                 outlet.push(chunk)
             reacting.step()
+            sweep()
             if any(order["do"] == "stop" for order in channel.receive()):
                 break
             if clock.now_s() >= due_s:
                 due_s = clock.now_s() + STATUS_EVERY_S
                 channel.send({"event": "status", **plain(amplifier.counters)})
+                sweep(everything=True)
     except BciError as error:
         status, why = error.exit_status, str(error)
     finally:

@@ -92,6 +92,10 @@ class Nodes:
     def get(self, role: str) -> NodeProcess | None:
         return self._processes.get(role)
 
+    def pids(self) -> dict[str, int]:
+        """Process id of each node, by role."""
+        return {role: node.pid for role, node in self._processes.items()}
+
     def __getitem__(self, role: str) -> NodeProcess:
         return self._processes[role]
 

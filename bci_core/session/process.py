@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import psutil
-
 from bci_core.errors import NodeError
 from bci_core.session.channel import Channel, Message
 
@@ -124,13 +122,6 @@ class NodeProcess:
     def close(self) -> None:
         """Give back the pipe it was heard through."""
         os.close(self.fileno)
-
-    def memory_kib(self) -> float:
-        """Resident memory, or NaN when the process is gone."""
-        try:
-            return float(psutil.Process(self.pid).memory_info().rss) / 1024.0
-        except psutil.Error:
-            return float("nan")
 
     def how_it_ended(self) -> str:
         """For people: status or signal, and the last line of its log."""

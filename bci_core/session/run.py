@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
@@ -46,6 +48,9 @@ class Finished:
     ending: Ending
     summary: dict[str, Any]
 
+
+REPORT_PER_XDF, REPORT_PER_LEDGER = 6.0, 5.0
+"""Memory that a report takes, for each byte of its files: measured on 600 s of `bench-latency`."""
 
 StopKey = Callable[[Callable[[], None]], AbstractContextManager[Any]]
 
@@ -174,6 +179,10 @@ def finish(folder: SessionFolder, progress: Progress, report: bool = True) -> di
 
     Trouble with either is told, and leaves the recording alone.
     """
+    too_large = _too_large(folder)
+    if too_large:
+        progress.say(f"no report: {too_large}; `bci report {folder.path}` makes it elsewhere")
+        return {}
     # Plotting takes long to import, and a session should be armed soon.
     from bci_core.report.evidence import read_evidence
     from bci_core.report.summary import write_summary
@@ -189,3 +198,13 @@ def finish(folder: SessionFolder, progress: Progress, report: bool = True) -> di
     except (BciError, OSError) as error:
         progress.say(f"no report: {error}; `bci report {folder.path}` makes it again")
     return summary
+
+
+def _too_large(folder: SessionFolder) -> str:
+    """Why this machine had better not read the whole session into memory; "" where it can."""
+    files = ((folder.xdf, REPORT_PER_XDF), (folder.ledger, REPORT_PER_LEDGER))
+    needed = sum(times * path.stat().st_size for path, times in files if path.exists())
+    available = psutil.virtual_memory().available
+    if needed <= available:
+        return ""
+    return f"it takes about {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free"

@@ -54,8 +54,11 @@ def simulate_session(
     progress: Progress,
     duration_s: float,
     keepers: Sequence["Keeper"] = (),
+    report: bool = True,
 ) -> tuple[SessionFolder, dict[str, Any]]:
     """Run a rig as fast as the processor allows; the session folder is a real one.
+
+    Without `report` neither that nor the summary is made, and the answer is how it ended.
 
     Returns
     -------
@@ -79,8 +82,8 @@ def simulate_session(
     )
     if opened.told:
         progress.say(opened.told)
-    _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
-    return folder, finish(folder, progress)
+    told = _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
+    return folder, (finish(folder, progress) if report else {}) or told
 
 
 def on_virtual_clock(rig: Rig, clock: Clock) -> Amplifier:
@@ -185,7 +188,8 @@ class _Simulation:
     def _rows_of(self, stream: int) -> Row:
         return lambda row, when_s: self._xdf.numbers(stream, np.array([when_s]), row[None])
 
-    def run(self, duration_s: float) -> None:
+    def run(self, duration_s: float) -> dict[str, Any]:
+        """Play it; the data of ``session.end``."""
         begun_s = self._clock.now_s()
         status, reason = "completed", f"ran for {duration_s:g} simulated seconds"
         with self._xdf:
@@ -204,7 +208,7 @@ class _Simulation:
                 self._truth.close()
         self._tell_transitions()
         self._emit("samples", asdict(self._sensing.counts()))
-        told = {
+        told: dict[str, Any] = {
             "status": status,
             "reason": reason,
             "duration_s": self._clock.now_s() - begun_s,
@@ -213,6 +217,7 @@ class _Simulation:
         }
         self._ledger.append("session.end", "supervisor", told, durable=True)
         self._ledger.close()
+        return told
 
     def _play(self, begun_s: float, duration_s: float) -> None:
         shown_s = begun_s
@@ -228,6 +233,8 @@ class _Simulation:
         chunk = self._amplifier.read(self._read_s)
         now_s = self._clock.now_s()
         self._arming.heartbeat(now_s)
+        if chunk is None and not self._sensing.counts().samples:
+            return  # The first sample takes a while; nothing is armed before it.
         if chunk is not None:
             self._xdf.numbers(SAMPLES, chunk.times_s, chunk.samples)
             self._arming.samples(now_s)

@@ -164,7 +164,11 @@ class Supervisor:
         self._until(self._recorder.started, "the recorder to start")
         self._nodes.log("scheduling", {"loop": connected["scheduling"]})
         self._watch = Watch(
-            self._folder, self._recorder, loop, self._rig.session.min_free_disk_mb, self._clock
+            self._folder,
+            self._recorder,
+            self._nodes,
+            self._rig.session.min_free_disk_mb,
+            self._clock,
         )
         self._watch.look()
         loop.send({"do": "begin"})
@@ -186,9 +190,7 @@ class Supervisor:
                 self._fail(overdue)
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
-            memory = self._watch.look()
-            if memory is not None:
-                self._nodes.log("memory", memory)
+            self._watch.look()
             if self._ending is None:
                 self._show(now_s)
 

@@ -1,16 +1,17 @@
-"""What the supervisor looks at besides the nodes: disk, recorder, memory."""
+"""What the supervisor looks at besides the nodes: disk, recorder, what processes take."""
 
+import os
 import shutil
-from math import isfinite
 from typing import Any
 
 from bci_core.clock import Clock
 from bci_core.errors import LedgerError, RunError
 from bci_core.session.folder import SessionFolder
-from bci_core.session.process import NodeProcess
+from bci_core.session.health import health_row
+from bci_core.session.nodes import Nodes
 
 CHECK_EVERY_S = 1.0
-MEMORY_EVERY_S = 2.0
+HEALTH_EVERY_S = 2.0
 STALLED_S = 5.0
 """LabRecorder writes twice a second."""
 
@@ -22,7 +23,7 @@ class Watch:
     ----------
     folder : SessionFolder
     recorder : LabRecorder
-    loop : NodeProcess
+    nodes : Nodes
     min_free_disk_mb : float
     clock : Clock
     """
@@ -31,26 +32,26 @@ class Watch:
         self,
         folder: SessionFolder,
         recorder: Any,
-        loop: NodeProcess,
+        nodes: Nodes,
         min_free_disk_mb: float,
         clock: Clock,
     ) -> None:
         self._folder = folder
         self._recorder = recorder
-        self._loop = loop
+        self._nodes = nodes
         self._min_free_disk_mb = min_free_disk_mb
         self._clock = clock
         self._size = 0
         self._grew_s = clock.now_s()
-        self._check_due_s = self._memory_due_s = clock.now_s()
+        self._check_due_s = self._health_due_s = clock.now_s()
 
-    def look(self) -> dict[str, float] | None:
-        """Check what is due; a reading of the loop's memory when that is due.
+    def look(self) -> None:
+        """Check what is due; put down how the session is (`health_row`) when that is due.
 
         Raises
         ------
         LedgerError
-            The disk is almost full.
+            The disk is almost full, or the ledger cannot be written.
         RunError
             The recorder has ended, or writes nothing any more.
         """
@@ -60,11 +61,10 @@ class Watch:
         if now_s >= self._check_due_s:
             self._check_due_s = now_s + CHECK_EVERY_S
             self._check(now_s)
-        if now_s < self._memory_due_s:
-            return None
-        self._memory_due_s = now_s + MEMORY_EVERY_S
-        rss_kib = self._loop.memory_kib()
-        return {"lsl_s": now_s, "rss_kib": rss_kib} if isfinite(rss_kib) else None
+        if now_s >= self._health_due_s:
+            self._health_due_s = now_s + HEALTH_EVERY_S
+            pids = {**self._nodes.pids(), "recorder": self._recorder.pid, "supervisor": os.getpid()}
+            self._nodes.log("health", health_row(now_s, pids, self._nodes.told("loop", "status")))
 
     def _check(self, now_s: float) -> None:
         try:

@@ -15,9 +15,7 @@ from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock
 from bci_core.contracts import AmplifierCounters
 from bci_core.errors import DeviceError
-
-MAX_CHUNK = 1024
-"""Most samples of one `read`; what is due beyond that comes with the next."""
+from drivers.amplifiers.schedule import wait_for_due
 
 
 class SineSettings(BaseModel):
@@ -99,15 +97,11 @@ class SineGenerator:
     def read(self, wait_s: float) -> Chunk | None:
         if self._t0_s is None:
             raise DeviceError("the sine generator is not open; open it first")
-        due_s = self._t0_s + self.counters.samples / self._settings.rate_hz
-        until_s = self._clock.now_s() + wait_s
-        self._clock.sleep_until(min(due_s, until_s))
-        if due_s > until_s:
+        rate_hz, given = self._settings.rate_hz, self.counters.samples
+        due = wait_for_due(self._clock, self._t0_s, rate_hz, given, wait_s)
+        if not due:
             return None
-        elapsed_s = self._clock.now_s() - self._t0_s
-        # The first has been waited for, even where the clock rounds to just before it.
-        due = max(1, int(elapsed_s * self._settings.rate_hz) + 1 - self.counters.samples)
-        index = self.counters.samples + np.arange(min(due, MAX_CHUNK))
+        index = given + np.arange(due)
         self.counters.samples += len(index)
         return Chunk(self._samples(index), self._t0_s + index / self._settings.rate_hz)
 

@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bci_core.bench import latency, memory, startup
+from bci_core.bench import latency, startup
 from bci_core.bench.child import SessionRun
 from bci_core.bench.latency import LatencyResult
-from bci_core.bench.memory import line_through, measure_memory
 from bci_core.bench.startup import measure_startup
 from bci_core.cli.app import app
-from bci_core.clock import VirtualClock
-from bci_core.errors import SessionError
-from bci_core.record.ledger import Ledger
 from bci_core.report.latency import judge, quantiles
 
 
@@ -69,43 +65,6 @@ def test_startup_over_budget_fails_only_when_strict(monkeypatch) -> None:
         assert ran.exit_code == status, ran.output
         assert json.loads(ran.stdout)["cold"]["pass"] is False
         assert "over budget" in ran.stderr
-
-
-def session_of(folder: Path, rss_kib: list[float]) -> SessionRun:
-    """A ledger with a reading of memory every 2 s."""
-    clock = VirtualClock(start_s=100.0)
-    ledger = Ledger(folder / "ledger.jsonl", clock)
-    for value in rss_kib:
-        ledger.append("memory", "supervisor", {"lsl_s": clock.now_s(), "rss_kib": value})
-        clock.sleep_until(clock.now_s() + 2.0)
-    ledger.close()
-    return SessionRun(folder, {"samples": 1000, "triggers": 10})
-
-
-def test_memory_is_fitted_after_settling(monkeypatch, tmp_path: Path) -> None:
-    # Grows quickly in the first 6 s of 60, then by 3 KiB each 2 s.
-    rss_kib = [1000.0 * i for i in range(3)] + [5000.0 + 3.0 * i for i in range(27)]
-    monkeypatch.setattr(memory, "run_session_of", lambda *_: session_of(tmp_path, rss_kib))
-    found = measure_memory("theta-phase", 60.0, quiet)
-    assert found.slope_kib_per_min == pytest.approx(90.0)
-    assert found.standard_error_kib_per_min == pytest.approx(0.0, abs=1e-6)
-    assert (found.n, found.span_s, found.settling_s) == (27, 52.0, 6.0)
-    assert (found.first_kib, found.last_kib, found.max_kib) == (5000.0, 5078.0, 5078.0)
-
-
-@pytest.mark.parametrize("n", [0, 3])
-def test_too_short_a_session_has_no_slope(monkeypatch, tmp_path: Path, n: int) -> None:
-    monkeypatch.setattr(memory, "run_session_of", lambda *_: session_of(tmp_path, [1.0] * n))
-    with pytest.raises(SessionError, match="give a longer --duration"):
-        measure_memory("theta-phase", 20.0, quiet)
-
-
-def test_slope_and_its_error_are_those_of_least_squares() -> None:
-    random = np.random.default_rng(3)
-    x = np.sort(random.uniform(0.0, 10.0, 50))
-    y = 4.0 - 2.0 * x + random.normal(0.0, 0.5, 50)
-    (slope, _), covariance = np.polyfit(x, y, 1, cov=True)
-    assert line_through(x, y) == pytest.approx((slope, np.sqrt(covariance[0, 0])))
 
 
 def result(received_to_accepted_ms: list[float]) -> LatencyResult:

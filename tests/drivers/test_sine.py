@@ -8,7 +8,8 @@ from bci_core.chunk import Chunk
 from bci_core.clock import VirtualClock
 from bci_core.errors import DeviceError
 from bci_core.testing import check_amplifier
-from drivers.amplifiers.sine import MAX_CHUNK, SineGenerator, SineSettings
+from drivers.amplifiers.schedule import MAX_CHUNK
+from drivers.amplifiers.sine import SineGenerator, SineSettings
 
 SETTINGS = SineSettings(rate_hz=500.0, channels=("a", "b"), frequency_hz=5.0, noise_uv=0.0)
 

@@ -152,7 +152,8 @@ class Fake:
         rss = 182_000.0
         for when_s in np.arange(ARMED_S, self.ended_s, 2.0):
             rss += self.random.normal(0.5, 6.0)
-            self.log(when_s, "memory", "supervisor", lsl_s=when_s, rss_kib=round(rss))
+            taken = {"loop": {"rss_kib": round(rss), "handles": 20, "threads": 4}}
+            self.log(when_s, "health", "supervisor", lsl_s=when_s, processes=taken)
         if self.trouble:
             middle_s = ARMED_S + self.duration_s / 2
             self.log(middle_s, "disarmed", "loop", reason="stale")

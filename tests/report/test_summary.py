@@ -313,12 +313,14 @@ def test_percentiles_are_values_that_were_seen() -> None:
     assert quantiles(np.array([3.0, 1.0]))["p99"] == 3.0
 
 
+def _health(when_s: float, rss_kib: float) -> dict[str, Any]:
+    return {"lsl_s": when_s, "processes": {"loop": {"rss_kib": rss_kib}}}
+
+
 def test_memory_slope(fake: Fakes) -> None:
     files = fake(duration_s=3.0)
-    rows = [
-        ("memory", "supervisor", {"lsl_s": 30.0 * i, "rss_kib": 1000.0 + 5.0 * i}) for i in range(5)
-    ]
-    ledger_of(files.path, *rows, ("memory", "supervisor", {"lsl_s": 200.0, "rss_kib": None}))
+    rows = [("health", "supervisor", _health(30.0 * i, 1000.0 + 5.0 * i)) for i in range(5)]
+    ledger_of(files.path, *rows, ("health", "supervisor", {"lsl_s": 200.0, "processes": {}}))
     memory = summarise(files)["memory"]
     assert memory["slope_kib_per_min"] == pytest.approx(10.0)
     assert (memory["n"], memory["span_s"], memory["max_kib"]) == (5, 120.0, 1020.0)

@@ -97,9 +97,9 @@ def test_rows_go_to_the_ledger_and_the_loop_is_told_how_many(stage: Stage) -> No
     stage.amplifier.theirs.send({"event": "status", "lost": 3})
     stage.row("disarmed", reason="stale")
     stage.nodes.pump()
-    stage.nodes.log("memory", {"rss_kib": 1.0})
+    stage.nodes.log("health", {"lsl_s": 1.0})
     told = [(row.actor, row.event) for row in read_ledger(stage.folder.ledger)]
-    assert told == [("loop", "armed"), ("loop", "disarmed"), ("supervisor", "memory")]
+    assert told == [("loop", "armed"), ("loop", "disarmed"), ("supervisor", "health")]
     assert stage.loop.theirs.receive()[-1] == {"do": "logged", "rows": 2}
     assert stage.nodes.told("amplifier", "status")["lost"] == 3
     assert stage.nodes.told("stimulator", "status") == {}

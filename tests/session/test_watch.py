@@ -1,32 +1,48 @@
 """What ends a session from the side: the disk, the recorder."""
 
+import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bci_core.clock import VirtualClock
 from bci_core.errors import LedgerError, RunError
 from bci_core.session.folder import SessionFolder
-from bci_core.session.watch import MEMORY_EVERY_S, STALLED_S, Watch
+from bci_core.session.watch import HEALTH_EVERY_S, STALLED_S, Watch
+
+GONE = 2**22 + 1
+"""No process has such an id: Linux has none above 2**22."""
 
 Usage = namedtuple("Usage", "total used free")
 
 
 class Recorder:
     lives = True
+    pid = GONE
 
     def running(self) -> bool:
         return self.lives
 
 
-class Loop:
-    kib = 1024.0
+class Nodes:
+    def __init__(self) -> None:
+        self.processes = {"loop": os.getpid()}
+        self.rows: list[dict[str, Any]] = []
 
-    def memory_kib(self) -> float:
-        return self.kib
+    def pids(self) -> dict[str, int]:
+        return self.processes
+
+    def told(self, role: str, event: str) -> dict[str, Any]:
+        assert (role, event) == ("loop", "status")
+        return {"samples": 500, "lost": 2, "disarmed": ""}
+
+    def log(self, event: str, data: dict[str, Any]) -> None:
+        assert event == "health"
+        self.rows.append(data)
 
 
 class Scene:
@@ -34,15 +50,15 @@ class Scene:
         self.clock = VirtualClock(10.0)
         self.folder = SessionFolder.create(tmp_path, "test", self.clock)
         self.folder.xdf.write_bytes(b"XDF:")
-        self.recorder, self.loop = Recorder(), Loop()
+        self.recorder, self.nodes = Recorder(), Nodes()
         self.free_mb = 1000.0
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(0, 0, self.free_mb * 1e6))
-        loop: Any = self.loop
-        self.watch = Watch(self.folder, self.recorder, loop, 50.0, self.clock)
+        nodes: Any = self.nodes
+        self.watch = Watch(self.folder, self.recorder, nodes, 50.0, self.clock)
 
-    def later(self, seconds: float) -> dict[str, float] | None:
+    def later(self, seconds: float) -> None:
         self.clock.sleep_until(self.clock.now_s() + seconds)
-        return self.watch.look()
+        self.watch.look()
 
 
 @pytest.fixture
@@ -50,12 +66,21 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     return Scene(tmp_path, monkeypatch)
 
 
-def test_memory_is_read_now_and_then(scene: Scene) -> None:
-    assert scene.watch.look() == {"lsl_s": 10.0, "rss_kib": 1024.0}
-    assert scene.later(0.1) is None
-    assert scene.later(MEMORY_EVERY_S) is not None
-    scene.loop.kib = float("nan")
-    assert scene.later(MEMORY_EVERY_S) is None
+def test_what_the_processes_take_is_put_down_now_and_then(scene: Scene) -> None:
+    scene.watch.look()
+    (row,) = scene.nodes.rows
+    assert (row["lsl_s"], row["samples"], row["lost"]) == (10.0, 500, 2)
+    assert row["processes"].keys() == {"loop", "supervisor"}  # the recorder's is gone
+    mine = psutil.Process()
+    for taken in row["processes"].values():
+        assert taken["rss_kib"] == pytest.approx(mine.memory_info().rss / 1024.0, rel=0.1)
+        assert taken["handles"] == mine.num_fds()
+        assert taken["threads"] == mine.num_threads()
+    scene.later(0.1)
+    assert len(scene.nodes.rows) == 1
+    scene.nodes.processes = {}
+    scene.later(HEALTH_EVERY_S)
+    assert scene.nodes.rows[1]["processes"].keys() == {"supervisor"}
 
 
 def test_a_disk_that_is_almost_full_says_how_much_and_which_limit(scene: Scene) -> None:

@@ -1,0 +1,1 @@
+"""What changes in a session that lasts: memory, handles, latency, losses."""
