@@ -31,6 +31,9 @@ def run(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Folder to keep the sessions in.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Sessions of real processes, and their scenarios.")
+    ] = False,
     show_list: Annotated[
         bool, typer.Option("--list", help="Name the scenarios and run none.")
     ] = False,
@@ -41,6 +44,9 @@ def run(
 ) -> None:
     """Break simulated sessions as scenarios say; judge what came of it, on the virtual clock.
 
+    With --live, break sessions of real processes: each stopped and killed, the processor taken
+    away, the network cut, the disk full. What this machine cannot do is skipped, with the reason.
+
     The judge reads the session folder only and shares no code with the loop. Always judged:
     no current while disarmed, after old data, over a limit, or without a ledger line; the
     emergency stop; files readable; lost samples counted; and that it works again afterwards.
@@ -48,13 +54,15 @@ def run(
 
     Example: `bci bench run --junit bench.xml`
     """
+    from bci_core.bench.live.run import run_live_scenarios
     from bci_core.bench.scenarios.load import load_scenarios
     from bci_core.bench.scenarios.run import Verdict, run_scenarios
     from bci_core.bench.scenarios.run import junit as as_junit
+    from bci_core.cli.saying import saying
     from bci_core.clock import LslClock
 
     console = console_for(to)
-    named = load_scenarios(sources or ())
+    named = load_scenarios(sources or (), live)
     if show_list:
         for each in named:
             console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
@@ -66,6 +74,9 @@ def run(
         outcomes = ", ".join(
             f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
         )
+        if verdict.skipped:
+            console.print(f"skipped {verdict.name}: {verdict.skipped}", markup=False)
+            return
         mark = "FAILED" if verdict.failed else "passed"
         console.print(
             f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",
@@ -75,10 +86,16 @@ def run(
         for check in verdict.failed:
             console.print(f"        {check.name}: {check.told}", markup=False, soft_wrap=True)
 
-    verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
+    if live:
+        with saying(console) as say:
+            verdicts = run_live_scenarios(named, LslClock(), stimulator, keep, show, say)
+    else:
+        verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
     failed = sum(bool(verdict.failed) for verdict in verdicts)
+    skipped = sum(bool(verdict.skipped) for verdict in verdicts)
     console.print(
-        f"{len(verdicts) - failed} of {len(verdicts)} scenarios passed, "
+        f"{len(verdicts) - failed - skipped} of {len(verdicts)} scenarios passed, "
+        f"{skipped} skipped, "
         f"{sum(len(v.checks) for v in verdicts)} checks, "
         f"in {sum(v.took_s for v in verdicts):.1f} s"
     )

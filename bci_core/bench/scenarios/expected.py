@@ -23,10 +23,9 @@ def expectations(scenario: Scenario, e: Evidence) -> list[Check]:
     if e.truth["failure"]:
         checks.append(Check("the session ran to its end", False, e.truth["failure"]))
     if scenario.under_way is not None:
-        checks.append(_under_way(scenario.under_way, e))
-    outcomes = Counter(o["outcome"] for o in e.data("outcome"))
-    checks += [_counts("outcome", outcomes, expect.outcomes)] if expect.outcomes else []
-    checks += [_counts("refused", _refusals(e), expect.refused)] if expect.refused else []
+        checks.append(under_way(scenario.under_way, e))
+    checks += [counts("outcome", outcomes_of(e), expect.outcomes)] if expect.outcomes else []
+    checks += [counts("refused", refusals(e), expect.refused)] if expect.refused else []
     if expect.phase is not None:
         checks.append(_phase(expect.phase, e))
     return checks
@@ -78,7 +77,8 @@ def _works(expect: Expectation, e: Evidence) -> Check:
     return Check("works again", n > 0, told)
 
 
-def _under_way(wanted: bool, e: Evidence) -> Check:
+def under_way(wanted: bool, e: Evidence) -> Check:
+    """Whether current flowed when the first fault began, or had not for a while."""
     begin_s = min(f["begin_s"] for f in e.truth["faults"])
     onsets_s, offsets_s = e.phases[:, 2], e.phases[:, 3]
     if wanted:
@@ -91,7 +91,13 @@ def _under_way(wanted: bool, e: Evidence) -> Check:
     return Check("no stimulation under way", not near, told)
 
 
-def _refusals(e: Evidence) -> Counter[str]:
+def outcomes_of(e: Evidence) -> Counter[str]:
+    """How many triggers ended how."""
+    return Counter(o["outcome"] for o in e.data("outcome"))
+
+
+def refusals(e: Evidence) -> Counter[str]:
+    """Refusals of policy, gate and device, by reason."""
     found: Counter[str] = Counter()
     for decision in e.data("decision"):
         if decision["refusal"]:
@@ -104,7 +110,8 @@ def _refusals(e: Evidence) -> Counter[str]:
     return found
 
 
-def _counts(what: str, found: Mapping[str, int], wanted: Mapping[str, Range]) -> Check:
+def counts(what: str, found: Mapping[str, int], wanted: Mapping[str, Range]) -> Check:
+    """Whether each number lies within its range."""
     holds = all(low <= found.get(key, 0) <= high for key, (low, high) in wanted.items())
     told = ", ".join(f"{key} {n}" for key, n in sorted(found.items())) or "none"
     limits = ", ".join(f"{key} {low} to {high}" for key, (low, high) in wanted.items())

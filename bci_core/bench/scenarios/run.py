@@ -28,12 +28,15 @@ class Verdict:
     figures : dict
     took_s : float
         Real time.
+    skipped : str
+        Why it was not run, or "".
     """
 
     name: str
     checks: list[Check]
     figures: dict[str, Any] = field(default_factory=dict)
     took_s: float = 0.0
+    skipped: str = ""
 
     @property
     def failed(self) -> list[Check]:
@@ -44,7 +47,8 @@ class Verdict:
         checks = [{"name": c.name, "holds": bool(c.holds), "told": c.told} for c in self.checks]
         return {
             "name": self.name,
-            "passed": not self.failed,
+            "passed": not self.failed and not self.skipped,
+            "skipped": self.skipped,
             "checks": checks,
             "figures": self.figures,
             "took_s": self.took_s,
@@ -97,16 +101,26 @@ def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None
         if scenario.expect.refused_to_start:
             checks.append(Check("refused to start", False, "it started"))
         if keep is not None:
-            shutil.rmtree(keep / each.name, ignore_errors=True)
-            shutil.copytree(folder, keep / each.name)
+            keep_folder(folder, keep / each.name)
         return Verdict(each.name, checks, figures(evidence))
+
+
+def keep_folder(folder: Path, where: Path) -> None:
+    """Copy a session folder, in the place of what is there."""
+    shutil.rmtree(where, ignore_errors=True)
+    shutil.copytree(folder, where)
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:
     """Results as JUnit XML, for whatever runs a driver developer's tests."""
     failed = sum(bool(v.failed) for v in verdicts)
+    skipped = sum(bool(v.skipped) for v in verdicts)
     suite = ET.Element(
-        "testsuite", name="bci bench run", tests=str(len(verdicts)), failures=str(failed)
+        "testsuite",
+        name="bci bench run",
+        tests=str(len(verdicts)),
+        failures=str(failed),
+        skipped=str(skipped),
     )
     for verdict in verdicts:
         case = ET.SubElement(
@@ -116,6 +130,8 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
             name=verdict.name,
             time=f"{verdict.took_s:.3f}",
         )
+        if verdict.skipped:
+            ET.SubElement(case, "skipped", message=verdict.skipped)
         if verdict.failed:
             text = "\n".join(f"{check.name}: {check.told}" for check in verdict.failed)
             failure = ET.SubElement(case, "failure", message=verdict.failed[0].name)
