@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pylsl
 
@@ -89,8 +90,8 @@ class Witness:
 
 def _join_network_of(process: int) -> None:
     """Put this thread, and those it starts, into the network namespace of a process."""
-    theirs = f"/proc/{process}/ns/net"
-    if os.stat(theirs).st_ino == os.stat("/proc/thread-self/ns/net").st_ino:
+    theirs = Path(f"/proc/{process}/ns/net")
+    if theirs.readlink() == Path("/proc/thread-self/ns/net").readlink():
         return
     descriptor = os.open(theirs, os.O_RDONLY)
     try:

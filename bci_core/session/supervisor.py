@@ -268,7 +268,10 @@ class Supervisor:
         return isfinite(self._armed_s)
 
     def _arm_again_if_due(self) -> None:
-        if self._ending is None and self._rearming.is_due(self._clock.now_s()):
+        # What is latched waits for a second person, however often it may be armed again.
+        if self._ending is not None or self._desk.latched:
+            return
+        if self._rearming.is_due(self._clock.now_s()):
             self._arm()
 
     def _arm(self) -> None:
@@ -331,6 +334,8 @@ class Supervisor:
         self._progress.say(f"reset by {change['actor']}; arming again")
 
     def _on_refused(self, why: str) -> None:
+        if self._desk.latched:
+            return
         was_armed = isfinite(self._armed_s)
         again = self._rearming.disarmed if was_armed else self._rearming.refused_at_first
         if not again(self._clock.now_s()):

@@ -113,7 +113,7 @@ def _ports(path: str, session: SessionProcess) -> list[int]:
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """This thread does not wait for the processor, where the system allows that.
+    """Let this thread not wait for the processor, where the system allows that.
 
     Between reading the clock and doing what that time is noted for, nothing may come.
     """

@@ -1,17 +1,21 @@
 """What a live scenario expects beyond the invariants, judged from the same evidence."""
 
-from bci_core.bench.scenarios.evidence import Evidence, killed
+from bci_core.bench.scenarios.evidence import Evidence
 from bci_core.bench.scenarios.expected import counts, outcomes_of, refusals, under_way
 from bci_core.bench.scenarios.judge import Check
 from bci_core.bench.scenarios.scenario import Expectation, Scenario
 
-PLAIN = ("session_end", "not_armed", "resting")
+PLAIN = ("not_armed", "resting")
+AT_THE_END = ("session_end", "server stopped")
 
 
 def live_expectations(scenario: Scenario, e: Evidence) -> list[Check]:
     """Everything that the scenario asks for."""
     expect = scenario.expect
-    checks = [_disarmed(expect, e), _ends(expect, e), _works(expect, e)]
+    checks = [_ends(expect, e), _works(expect, e)]
+    # How one that ends comes to be disarmed may be of no interest.
+    if expect.disarmed or not (expect.may_disarm or expect.ends):
+        checks.insert(0, _disarmed(expect, e))
     if not expect.may_disarm:
         checks.append(_latched(expect, e))
     if scenario.under_way is not None and e.truth["faults"]:
@@ -31,19 +35,14 @@ def _disarmed(expect: Expectation, e: Evidence) -> Check:
     )
     begun_s = min((f["begin_s"] for f in e.truth["faults"]), default=e.truth["armed_s"])
     told = "; ".join(f"{1e3 * (at_s - begun_s):.0f} ms: {reason}" for at_s, reason in found[:4])
-    if expect.may_disarm:
-        return Check("may be disarmed", True, told or "armed throughout")
     if not expect.disarmed:
-        before_end = [each for each in found if each[1] not in ("session_end", "server stopped")]
-        return Check("stays armed", not before_end, told or "armed throughout")
+        before_end = [each for each in found if each[1] not in AT_THE_END]
+        return Check("stays armed", not before_end, told or "never disarmed")
     name = f"disarmed for {expect.disarmed!r}"
-    if not found:
-        holds = killed(e.truth, "supervisor") and not e.data("session.end")
-        return Check(name, holds, "no row of it; nobody was left to write one")
     matching = [at_s for at_s, reason in found if expect.disarmed in reason]
     holds = bool(matching) and 0.0 <= matching[0] - begun_s <= expect.within_s
     holds = holds and found[0][0] >= begun_s
-    return Check(name, holds, f"{told}; limit {1e3 * expect.within_s:.0f} ms")
+    return Check(name, holds, f"{told or 'never'}; limit {1e3 * expect.within_s:.0f} ms")
 
 
 def _latched(expect: Expectation, e: Evidence) -> Check:

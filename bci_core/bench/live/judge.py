@@ -27,7 +27,7 @@ BOOKS_S = 0.6
 FULL_S = 1.0
 """How often a session looks whether its disk is full."""
 
-FALSE_END = ("device_disarmed", "disarmed", "latched")
+ENDS = ("device_disarmed", "disarmed", "latched")
 
 
 def live_invariants(evidence: Evidence) -> list[Check]:
@@ -50,9 +50,9 @@ def live_invariants(evidence: Evidence) -> list[Check]:
 
 
 def faults(e: Evidence, kind: str, *which: str) -> list[tuple[float, float]]:
-    """When faults of a kind were on, to a role or on a path where that is named."""
+    """When faults of a kind may have been on, to a role or on a path where that is named."""
     return [
-        (f["begin_s"], f["end_s"])
+        (f["begin_from_s"], f["end_s"])
         for f in e.truth["faults"]
         if f["kind"] == kind and (not which or f["role"] in which or f["path"] in which)
     ]
@@ -93,7 +93,12 @@ def _files(e: Evidence) -> Check:
     wrong = list(e.broken)
     counts = e.data("samples")
     ready = e.data("loop.ready")
-    if counts and ready and not killed(e.truth, "recorder") and e.truth["books_failed_s"] is None:
+    if (
+        counts
+        and ready
+        and not killed(e.truth, "recorder", "supervisor")
+        and e.truth["books_failed_s"] is None
+    ):
         heard = int(np.sum(e.times_s >= ready[0]["first_sample_s"] - 1e-6))
         if heard < counts[-1]["samples"]:
             wrong.append(f"{heard} samples recorded, {counts[-1]['samples']} used by the loop")
@@ -106,7 +111,7 @@ def _files(e: Evidence) -> Check:
 def _armed(e: Evidence) -> Check:
     """No current outside what the ledger calls armed, but for the time a stop may take."""
     begins_s = [row["data"]["at_s"] for row in e.rows if row["event"] == "armed"]
-    ends_s = sorted(r["data"]["at_s"] for r in e.rows if r["event"] in FALSE_END)
+    ends_s = [row["data"]["at_s"] for row in e.rows if row["event"] in ENDS]
     worst_s, n_out = 0.0, 0
     for _, _, onset_s, offset_s in e.phases:
         begin_s = max((at_s for at_s in begins_s if at_s <= onset_s), default=inf)
@@ -138,9 +143,9 @@ def _fresh(e: Evidence) -> Check:
     limit_s = e.rig["arming"]["stale_after_s"] + ROUND_S
     lease_s = e.rig["session"]["device_lease_s"]
     silent = [
-        *faults(e, "process.stopped", "amplifier"),
-        *((begin_s, inf) for begin_s, _ in faults(e, "process.killed", "amplifier")),
-        *faults(e, "network.cut", "samples", "everything"),
+        (f["begin_s"], inf if f["kind"] == "process.killed" else f["end_from_s"])
+        for f in e.truth["faults"]
+        if f["role"] == "amplifier" or f["path"] in ("samples", "everything")
     ]
     deaf = [
         *faults(e, "process.stopped", "loop", "stimulator"),
@@ -149,7 +154,7 @@ def _fresh(e: Evidence) -> Check:
     ]
     times_s = np.sort(e.times_s)
     until_s = inf
-    if killed(e.truth, "recorder") or e.truth["books_failed_s"] is not None:
+    if killed(e.truth, "recorder", "supervisor") or e.truth["books_failed_s"] is not None:
         until_s = times_s[-1] if len(times_s) else -inf  # Nobody knows of samples after.
     worst_s, n_old, n_judged = 0.0, 0, 0
     for onset_s in e.phases[e.phases[:, 2] <= until_s, 2]:

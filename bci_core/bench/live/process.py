@@ -132,6 +132,24 @@ class SessionProcess:
                 raise NodeError(f"the session did not come to stimulate: {self.words()}")
             self.wait()
 
+    def until_closed(self) -> str:
+        """How it has ended, once its ledger is closed: before its report is written.
+
+        Raises
+        ------
+        NodeError
+            It was not in time.
+        """
+        until_s = self._clock.now_s() + END_S
+        while True:
+            self.look()
+            ends = [row["data"]["status"] for row in self.rows if row["event"] == "session.end"]
+            if ends:
+                return str(ends[-1])
+            if not self.runs() or self._clock.now_s() > until_s:
+                raise NodeError(f"the session did not close its ledger: {self.words()}")
+            self.wait()
+
     def wait(self) -> None:
         """A little, between two looks."""
         self._clock.sleep_until(self._clock.now_s() + LOOK_EVERY_S)

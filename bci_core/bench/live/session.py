@@ -1,26 +1,26 @@
 """Plays a live scenario: starts a session, does to it what is asked, and notes what was done."""
 
 import json
-import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from bci_core.bench.live.disturb import at_once, disturbance
 from bci_core.bench.live.network import APART
-from bci_core.bench.live.process import CLI, SessionProcess, session_process
+from bci_core.bench.live.process import SessionProcess, session_process
 from bci_core.bench.live.small_disk import small_disk
 from bci_core.bench.scenarios.plan import TRUTH
 from bci_core.bench.scenarios.scenario import DEVICE, Fault, FaultKind, LiveKind, Scenario
 from bci_core.clock import Clock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
-from bci_core.errors import NodeError
+from bci_core.errors import BciError, NodeError
 from bci_core.session import privacy
-from bci_core.session.stop import stop_session
+from bci_core.session.orders import give_order
 
 MOMENT_S = 15.0
 """Longest wait for stimulation to be under way, or for quiet."""
@@ -41,7 +41,10 @@ AGAIN_PHASES = 200
 
 @dataclass(slots=True)
 class LiveTruth:
-    """What the bench has done, on the LSL clock, and what it has seen from outside."""
+    """What the bench has done, on the LSL clock, and what it has seen from outside.
+
+    A fault was begun by ``begin_s``, and at the earliest at ``begin_from_s``; likewise its end.
+    """
 
     armed_s: float | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +119,7 @@ class _Play:
         self._say = say
         self._over_s = inf
         self._latched = False
-        self._resetting: subprocess.Popen[bytes] | None = None
+        self._resetting: Thread | None = None
 
     def run(self) -> float:
         """To the end of the session; when that was."""
@@ -125,9 +128,10 @@ class _Play:
         # The device has its own from its rig, and counts from being armed itself.
         for fault in [each for each in faults if each.kind.startswith(DEVICE)]:
             faults.remove(fault)
-            times = {"begin_s": zero_s + fault.at_s, "end_s": zero_s + fault.end_s}
+            self._over_s = zero_s + fault.end_s
+            times = dict.fromkeys(("begin_from_s", "begin_s"), zero_s + fault.at_s)
+            times |= dict.fromkeys(("end_from_s", "end_s"), self._over_s)
             self._truth.faults.append({"kind": fault.kind, "role": None, "path": None, **times})
-            self._over_s = times["end_s"]
         if faults:
             self._until(zero_s + faults[0].at_s)
             zero_s += self._moment() - (zero_s + faults[0].at_s)
@@ -137,8 +141,8 @@ class _Play:
         for fault, does in made:
             told: dict[str, Any] = {"kind": fault.kind, "role": fault.role, "path": fault.path}
             self._truth.faults.append(told)
-            steps.append((zero_s + fault.at_s, self._step(fault, told, "begin_s", does.begin)))
-            steps.append((zero_s + fault.end_s, self._step(fault, told, "end_s", does.end)))
+            steps.append((zero_s + fault.at_s, self._step(fault, told, "begin", does.begin)))
+            steps.append((zero_s + fault.end_s, self._step(fault, told, "end", does.end)))
         for at_s, step in sorted(steps, key=lambda each: each[0]):
             self._until(at_s)
             step()
@@ -148,22 +152,23 @@ class _Play:
         end_s = self._clock.now_s()
         self._truth.status, self._truth.left = self._session.end()
         if self._resetting is not None:
-            self._resetting.wait()
+            self._resetting.join()
         return end_s
 
     def _step(
-        self, fault: Fault, told: dict[str, Any], when: str, do: Callable[[], None]
+        self, fault: Fault, told: dict[str, Any], which: str, do: Callable[[], None]
     ) -> Callable[[], None]:
+        """Begin or end a fault, and note from when and by when that was so."""
+
         def step() -> None:
-            self._say(f"{fault.kind} {fault.role or fault.path or ''} {when.removesuffix('_s')}s")
-            before_s = self._clock.now_s()
+            self._say(f"{fault.kind} {fault.role or fault.path or ''} {which}s")
             with at_once():
-                before_s = self._clock.now_s()
+                from_s = self._clock.now_s()
                 do()
-            # Begun at the earliest, over at the latest that it can have been.
-            told[when] = before_s if when == "begin_s" else self._clock.now_s()
-            if when == "begin_s" and fault.kind in (FaultKind.STOP, FaultKind.STOP_LOST):
-                self._truth.presses.append((before_s, fault.kind == FaultKind.STOP))
+                told[f"{which}_s"] = self._clock.now_s()
+            told[f"{which}_from_s"] = from_s
+            if which == "begin" and fault.kind in (FaultKind.STOP, FaultKind.STOP_LOST):
+                self._truth.presses.append((from_s, fault.kind == FaultKind.STOP))
 
         return step
 
@@ -208,14 +213,16 @@ class _Play:
             if row["event"] == "reset":
                 self._truth.resets.append(row["data"]["at_s"])
         waited = self._clock.now_s() > self._over_s + OPERATOR_S
-        idle = self._resetting is None or self._resetting.poll() is not None
-        if self._latched and waited and idle:
+        if self._latched and waited and not (self._resetting and self._resetting.is_alive()):
             self._say("resetting what is latched")
-            command = [*CLI, "reset", str(self._session.folder.path), "--by", RESETTER]
-            self._resetting = subprocess.Popen(  # noqa: S603 - this program itself
-                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            self._resetting = Thread(target=self._reset, name="reset", daemon=True)
+            self._resetting.start()
         self._session.wait()
+
+    def _reset(self) -> None:
+        """``bci reset``: as the command does it, without the start of a new interpreter."""
+        with suppress(BciError):  # What is not reset is tried again; a session may have ended.
+            give_order(self._session.folder, {"do": "reset", "by": RESETTER}, self._clock)
 
 
 def _again(rig: Rig, path: Path, out: Path, clock: Clock) -> str:
@@ -225,11 +232,11 @@ def _again(rig: Rig, path: Path, out: Path, clock: Clock) -> str:
             session.until_stimulating()
             while session.runs() and len(session.seen) < AGAIN_PHASES:
                 session.wait()
-            if session.runs():
-                stop_session(session.folder.path, out, 30.0, clock)
-            status, left = session.end()
-        except NodeError as error:
+            if not session.runs():
+                return f"it ended by itself: {session.words()}"
+            session.process.terminate()
+            ends = session.until_closed()
+        except BciError as error:
             return str(error)
-    if status != 143 or left:
-        return f"it ended with status {status}, still there: {', '.join(left) or 'nothing'}"
-    return ""
+    # Its report is nobody's concern here.
+    return "" if ends == "stopped" else f"it ended {ends}: {session.words()}"

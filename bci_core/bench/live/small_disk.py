@@ -68,6 +68,6 @@ class Filled:
 
 
 def _do(*command: str) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - ours
+    ran = subprocess.run(command, capture_output=True, text=True)  # noqa: S603, PLW1510 - ours
     if ran.returncode != 0:
         raise NodeError(f"{' '.join(command)}: {ran.stderr.strip()}")

@@ -30,7 +30,7 @@ def cannot_starve(priority: str) -> str:
     if priority == "normal":
         return ""
     command = [sys.executable, "-S", "-E", "-c", _BUSY, "0", str(PRIORITY), "0.01"]
-    tried = subprocess.run(command, capture_output=True, text=True)  # noqa: S603 - ours
+    tried = subprocess.run(command, capture_output=True, text=True)  # noqa: S603, PLW1510 - ours
     if "PermissionError" in tried.stderr:
         return "real-time priority is not permitted; grant rtprio, or CAP_SYS_NICE"
     return ""
