@@ -11,6 +11,8 @@ from pathlib import Path
 import pylsl
 
 FOUND_WITHIN_S = 60.0
+RESOLVE_S = 2.0
+"""Of one question, which is asked again; on a busy machine an answer may take most of a second."""
 _CLONE_NEWNET = 0x40000000
 
 
@@ -80,7 +82,7 @@ class Witness:
         while pylsl.local_clock() < until_s and self._alive() and not self._done.is_set():
             with suppress(OSError):  # It has ended, or may not be followed.
                 _join_network_of(self._supervisor)
-            infos = pylsl.resolve_bypred(self._query, 1, 0.5)
+            infos = pylsl.resolve_bypred(self._query, 1, RESOLVE_S)
             if infos:
                 inlet = pylsl.StreamInlet(infos[0], max_buflen=60, recover=False)
                 inlet.open_stream()

@@ -29,6 +29,9 @@ def run(
     operator: Annotated[
         str, typer.Option("--operator", help="Who runs it; somebody else resets faults.")
     ] = "operator",
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Report at the end, or leave it to later.")
+    ] = True,
 ) -> None:
     """Run a closed-loop session.
 
@@ -78,12 +81,16 @@ def run(
                 operator,
                 stop_key,
                 keepers,
+                report,
             )
     if as_json:
         told = {"folder": str(finished.folder.path), **finished.summary}
         print(json.dumps(told, indent=2))  # noqa: T201 - the answer itself
-    else:
+    elif report:
         show_summary(console, finished.summary, str(finished.folder.path))
+    else:
+        told = f"{finished.ending.status}: {finished.ending.reason}; `bci report` makes the report"
+        console.print(f"{finished.folder.path}: {told}", markup=False, highlight=False)
     raise typer.Exit(finished.ending.exit_status)
 
 

@@ -66,11 +66,12 @@ def run_session(
     operator: str = "operator",
     stop_key: StopKey = no_key,
     keepers: Sequence["Keeper"] = (),
+    report: bool = True,
 ) -> Finished:
     """Check, run and report one session, with nodes that may be waiting for it already.
 
     `operator` runs it; `stop_key` watches for a key while it runs, and calls what it is given.
-    A blind session needs its two `keepers`.
+    A blind session needs its two `keepers`. Without `report` there is no summary either.
 
     Raises
     ------
@@ -98,7 +99,7 @@ def run_session(
     )
     with stop_key(supervisor.press_stop):
         ending = supervisor.run()
-    return Finished(folder, ending, finish(folder, progress))
+    return Finished(folder, ending, finish(folder, progress) if report else {})
 
 
 def open_session(

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bci_core.errors import NodeError
@@ -78,7 +79,7 @@ class Cut:
             raise NodeError(f"the network could not be cut or mended: {ran.stderr.strip()}")
 
 
-def listening_ports(process: int, address: str) -> list[int]:
+def listening_ports(process: int | str, address: str) -> list[int]:
     """TCP ports on which a process listens at an IPv4 address of its own network.
 
     Parameters
@@ -89,7 +90,10 @@ def listening_ports(process: int, address: str) -> list[int]:
     """
     number = int.from_bytes(bytes(map(int, address.split("."))), "little")
     at = f"{number:08X}"
-    sockets = {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
+    sockets = set()
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # Closed meanwhile.
+            sockets.add(str(each.readlink()))
     ports = []
     _, *lines = Path(f"/proc/{process}/net/tcp").read_text("ascii").splitlines()
     for line in lines:

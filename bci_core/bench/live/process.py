@@ -65,7 +65,7 @@ class SessionProcess:
         self._said = path.with_suffix(".said")
         self.rows: list[Row] = []
         command = [*before, *CLI, "run", str(path), "--out", str(out)]
-        command += ["--duration", repr(duration_s)]
+        command += ["--duration", repr(duration_s), "--no-report"]
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(  # noqa: S603 - this program itself
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
@@ -130,24 +130,6 @@ class SessionProcess:
                 return float(armed[0])
             if not self.runs() or self._clock.now_s() > until_s:
                 raise NodeError(f"the session did not come to stimulate: {self.words()}")
-            self.wait()
-
-    def until_closed(self) -> str:
-        """How it has ended, once its ledger is closed: before its report is written.
-
-        Raises
-        ------
-        NodeError
-            It was not in time.
-        """
-        until_s = self._clock.now_s() + END_S
-        while True:
-            self.look()
-            ends = [row["data"]["status"] for row in self.rows if row["event"] == "session.end"]
-            if ends:
-                return str(ends[-1])
-            if not self.runs() or self._clock.now_s() > until_s:
-                raise NodeError(f"the session did not close its ledger: {self.words()}")
             self.wait()
 
     def wait(self) -> None:

@@ -35,6 +35,8 @@ OPERATOR_S = 0.5
 OVERDUE_S = 30.0
 """After its time, and what it waited for, a session that has not ended will not."""
 RESETTER = "second person"
+STOPPED = 143
+"""Exit status of a session that was ended by SIGTERM."""
 AGAIN_PHASES = 200
 """Current that shows that another session works: two trains of the bench's rigs."""
 
@@ -235,8 +237,9 @@ def _again(rig: Rig, path: Path, out: Path, clock: Clock) -> str:
             if not session.runs():
                 return f"it ended by itself: {session.words()}"
             session.process.terminate()
-            ends = session.until_closed()
+            status, left = session.end()
         except BciError as error:
             return str(error)
-    # Its report is nobody's concern here.
-    return "" if ends == "stopped" else f"it ended {ends}: {session.words()}"
+    if status != STOPPED or left:
+        return f"it ended with status {status}, still there: {', '.join(left) or 'nothing'}"
+    return ""

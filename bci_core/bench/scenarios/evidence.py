@@ -122,7 +122,7 @@ def read_evidence(path: Path) -> Evidence:
     phases = phases[phases[:, 1] != 0.0]
     phases = phases[np.argsort(phases[:, 2], kind="stable")]
     evidence = Evidence(rig, truth, rows, broken, samples, times_s, phases)
-    _explain(evidence)
+    explain(evidence)
     return evidence
 
 
@@ -172,7 +172,7 @@ def _streams(path: Path, broken: list[str]) -> dict[str, Any]:
     }
 
 
-def _explain(e: Evidence) -> None:
+def explain(e: Evidence) -> None:
     """Give each phase of current to the trigger whose report covers it, the device's own first."""
     decisions = {d["seq"]: d for d in e.sent if d["verdict"] == "stim"}
     reports = {r["seq"]: r for r in e.data("outcome")}
