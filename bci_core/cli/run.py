@@ -89,8 +89,8 @@ def run(
     elif report:
         show_summary(console, finished.summary, str(finished.folder.path))
     else:
-        told = f"{finished.ending.status}: {finished.ending.reason}; `bci report` makes the report"
-        console.print(f"{finished.folder.path}: {told}", markup=False, highlight=False)
+        how = f"{finished.ending.status}: {finished.ending.reason}; `bci report` makes the report"
+        console.print(f"{finished.folder.path}: {how}", markup=False, highlight=False)
     raise typer.Exit(finished.ending.exit_status)
 
 

@@ -16,9 +16,9 @@ from bci_core.bench.scenarios.judge import (
     STOP_S,
     Check,
     blanked,
-    explained,
     limits_check,
     trusted,
+    unexplained_triggers,
 )
 
 BOOKS_S = 0.6
@@ -211,17 +211,15 @@ def _stopped(e: Evidence) -> Check:
     return Check("emergency stop", not wrong, "; ".join(wrong or told) or "not pressed")
 
 
-def _lost_rows(e: Evidence) -> tuple[float, float]:
-    """While rows may not have reached the disk: around the end of who brings them there."""
-    ends = [
-        *(begin_s for begin_s, _ in faults(e, "process.killed", "loop", "supervisor")),
-        *(begin_s for begin_s, _ in faults(e, "session.disk_full")),
-    ]
-    return (min(ends) - BOOKS_S, inf) if ends else (inf, inf)
+def _lost_from_s(e: Evidence, *writers: str) -> float:
+    """From when rows may not have reached the disk, for the end of who brings them there."""
+    ends_s = [f["begin_from_s"] for f in e.truth["faults"] if f["kind"] == "session.disk_full"]
+    ends_s += [begin_s for begin_s, _ in faults(e, "process.killed", *writers)]
+    return min(ends_s, default=inf) - BOOKS_S
 
 
 def _logged(e: Evidence) -> Check:
-    from_s, _ = _lost_rows(e)
+    from_s = _lost_from_s(e, "loop", "supervisor")
     unexplained = e.unexplained[e.unexplained[:, 2] < from_s]
     young = len(e.unexplained) - len(unexplained)
     first = f", the first at {unexplained[0, 2]:.3f} s" if len(unexplained) else ""
@@ -231,17 +229,16 @@ def _logged(e: Evidence) -> Check:
 
 
 def _explained(e: Evidence) -> Check:
-    """As on the virtual clock, but for triggers whose end nobody could put down."""
-    from_s, _ = _lost_rows(e)
-    told = {o["seq"] for o in e.data("outcome")}
-    untold = [d["seq"] for d in e.sent if d["now_s"] >= from_s and d["seq"] not in told]
-    check = explained(e)
-    mine = {f"trigger {seq} has no outcome" for seq in untold}
-    wrong = [] if check.holds else [w for w in check.told.split("; ") if w not in mine]
-    if not untold:
-        return check
-    more = f"{len(untold)} whose end may have been lost with its writer"
-    return Check(check.name, not wrong, "; ".join([*wrong, more]))
+    """As on the virtual clock; of a loop that is gone the device's own reports tell the ends."""
+    from_s = _lost_from_s(e, "supervisor")
+    gone = not e.data("samples")
+    told = {d["seq"] for d in e.data("delivery")} if gone else set()
+    granted = [d["seq"] for d in e.sent if d["seq"] in told or d["now_s"] >= from_s]
+    mine = {f"trigger {seq} has no outcome" for seq in granted}
+    wrong = unexplained_triggers(e)
+    found = [each for each in wrong if each not in mine]
+    told_so = f"{len(e.sent)} triggers, {len(wrong) - len(found)} told by the device alone, or lost"
+    return Check("every trigger accounted for", not found, "; ".join(found[:3]) or told_so)
 
 
 def _counted(e: Evidence) -> Check:

@@ -179,6 +179,13 @@ def logged(e: Evidence) -> Check:
 
 def explained(e: Evidence) -> Check:
     """Each trigger has one decision and one outcome, which agrees with the current."""
+    wrong = unexplained_triggers(e)
+    told = f"{len(e.sent)} triggers, {len(e.trains)} with current"
+    return Check("every trigger accounted for", not wrong, "; ".join(wrong[:3]) or told)
+
+
+def unexplained_triggers(e: Evidence) -> list[str]:
+    """What does not fit, in words."""
     wrong = []
     failed_s = e.truth["books_failed_s"]
     asked = {d["seq"]: d for d in e.sent}
@@ -204,8 +211,7 @@ def explained(e: Evidence) -> Check:
             pulses = _first_phases(train.phases)
             if len(pulses) != told["n_pulses"]:
                 wrong.append(f"trigger {train.seq}: {len(pulses)} pulses, {told['n_pulses']} told")
-    told_ = f"{len(asked)} triggers, {len(e.trains)} with current"
-    return Check("every trigger accounted for", not wrong, "; ".join(wrong[:3]) or told_)
+    return wrong
 
 
 def _first_phases(phases: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -109,7 +109,7 @@ def test_the_ports_of_a_process_are_those_it_listens_on() -> None:
             found = listening_ports("self", "127.0.0.1")
             assert port in found
             assert client.getsockname()[1] not in found
-        assert port not in listening_ports("self", "0.0.0.0")
+        assert port not in listening_ports("self", "0.0.0.0")  # noqa: S104
 
 
 def test_a_full_disk_has_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
