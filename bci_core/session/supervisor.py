@@ -14,6 +14,7 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
+from bci_core.events import ArmingState
 from bci_core.session import doses
 from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
@@ -330,6 +331,9 @@ class Supervisor:
 
     def _on_reset(self, change: Mapping[str, Any]) -> None:
         self._desk.reset()
+        if change.get("after") == ArmingState.DISCONNECTED:
+            self._fail("the loop has lost its stimulator; a new session connects to it anew")
+            return
         self._rearming.ordered(self._clock.now_s())
         self._progress.say(f"reset by {change['actor']}; arming again")
 

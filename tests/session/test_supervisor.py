@@ -114,7 +114,7 @@ def test_a_fault_that_passes_is_armed_again_as_often_as_allowed(tmp_path: Path) 
 def test_a_fault_that_does_not_pass_ends_it_at_once(tmp_path: Path) -> None:
     scene = Scene(tmp_path, max_rearms=9)
     scene.armed()
-    scene.disarmed("device: lease expired")
+    scene.disarmed("device: output locked")
     assert scene.ending == ("failed", 1)
     scene.later(10.0)
     assert scene.loop.orders == []
@@ -175,6 +175,14 @@ def test_no_standing_order_to_arm_is_spent_on_what_is_latched(tmp_path: Path) ->
     scene.hear("row", name="reset", data={"actor": "ada"})
     scene.later(REARM_AFTER_S)
     assert scene.loop.orders == [{"do": "arm", "actor": "operator"}]
+
+
+def test_a_reset_brings_back_no_stimulator_that_was_lost(scene: Scene) -> None:
+    scene.armed()
+    latched(scene)
+    scene.hear("row", name="reset", data={"actor": "ada", "after": "disconnected"})
+    assert scene.ending == ("failed", 1)
+    assert "a new session" in scene.supervisor._ending.reason  # type: ignore[union-attr]
 
 
 def test_a_device_whose_lease_has_ended_is_armed_again(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ class Pressed:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         def stop() -> None:
-            with suppress(BciError):  # That it has ended is judged by its processes.
+            # That the session has ended is judged by its processes.
+            with suppress(BciError), at_once():
                 stop_session(folder, folder.parent, END_S, clock)
 
         self._stop = Thread(target=stop, name="stop", daemon=True)

@@ -27,6 +27,9 @@ BOOKS_S = 0.6
 FULL_S = 1.0
 """How often a session looks whether its disk is full."""
 
+CLOSING_S = 1.3
+"""Longest from a loop's last sample to its count being put down: it hears its device out first."""
+
 ENDS = ("device_disarmed", "disarmed", "latched")
 
 
@@ -93,12 +96,7 @@ def _files(e: Evidence) -> Check:
     wrong = list(e.broken)
     counts = e.data("samples")
     ready = e.data("loop.ready")
-    if (
-        counts
-        and ready
-        and not killed(e.truth, "recorder", "supervisor")
-        and e.truth["books_failed_s"] is None
-    ):
+    if counts and ready and not _cut_short(e):
         heard = int(np.sum(e.times_s >= ready[0]["first_sample_s"] - 1e-6))
         if heard < counts[-1]["samples"]:
             wrong.append(f"{heard} samples recorded, {counts[-1]['samples']} used by the loop")
@@ -106,6 +104,13 @@ def _files(e: Evidence) -> Check:
         wrong.append("no sample can be read from the recording")
     told = f"{len(e.rows)} rows, {len(e.times_s)} samples, {len(e.phases)} phases of current"
     return Check("ledger and recording readable", not wrong, "; ".join(wrong[:3]) or told)
+
+
+def _cut_short(e: Evidence) -> bool:
+    """Whether the recording ended before the session: nobody was there to write it."""
+    stood = bool(faults(e, "process.stopped", "recorder")) and e.truth["status"] != 0
+    gone = killed(e.truth, "recorder", "supervisor")
+    return stood or gone or e.truth["books_failed_s"] is not None
 
 
 def _armed(e: Evidence) -> Check:
@@ -123,13 +128,18 @@ def _armed(e: Evidence) -> Check:
     return Check("no current while disarmed", n_out == 0, told)
 
 
-def _stop_bound_s(e: Evidence, at_s: float) -> float:
-    """What a device is granted: its lease, where the order may not have come through."""
-    held = [
+def _deaf(e: Evidence) -> list[tuple[float, float]]:
+    """When loop and device may not have heard each other."""
+    return [
         *faults(e, "process.stopped", "loop", "stimulator"),
         *faults(e, "network.cut", "commands", "everything"),
         *faults(e, "cpu.starved"),
     ]
+
+
+def _stop_bound_s(e: Evidence, at_s: float) -> float:
+    """What a device is granted: its lease, where the order may not have come through."""
+    held = _deaf(e)
     lease_s: float = e.rig["session"]["device_lease_s"]
     cut = any(begin_s - STOP_S <= at_s <= end_s + lease_s for begin_s, end_s in held)
     return STOP_S + lease_s + ROUND_S if cut else STOP_S
@@ -147,14 +157,10 @@ def _fresh(e: Evidence) -> Check:
         for f in e.truth["faults"]
         if f["role"] == "amplifier" or f["path"] in ("samples", "everything")
     ]
-    deaf = [
-        *faults(e, "process.stopped", "loop", "stimulator"),
-        *faults(e, "network.cut", "commands", "everything"),
-        *faults(e, "cpu.starved"),
-    ]
+    deaf = _deaf(e)
     times_s = np.sort(e.times_s)
     until_s = inf
-    if killed(e.truth, "recorder", "supervisor") or e.truth["books_failed_s"] is not None:
+    if _cut_short(e):
         until_s = times_s[-1] if len(times_s) else -inf  # Nobody knows of samples after.
     worst_s, n_old, n_judged = 0.0, 0, 0
     for onset_s in e.phases[e.phases[:, 2] <= until_s, 2]:
@@ -242,16 +248,27 @@ def _explained(e: Evidence) -> Check:
 
 
 def _counted(e: Evidence) -> Check:
-    """Gaps of the recording, by its times, against what the loop has counted."""
+    """Gaps of the recording, by its times, against what the loop has counted.
+
+    A loop that stands still loses more than the recorder, once its own buffer is full: what
+    it has used and counted must then reach until shortly before it closed its books.
+    """
     name = "every lost sample counted"
     counts, ready = e.data("samples"), e.data("loop.ready")
     if not counts or not ready or len(e.times_s) < 2:
         return Check(name, True, "the loop did not live to tell its count")
-    times_s = e.times_s[e.times_s >= ready[0]["first_sample_s"] - 1e-6]
+    first_s = ready[0]["first_sample_s"]
+    times_s = e.times_s[e.times_s >= first_s - 1e-6]
     period_s = 1.0 / ready[0]["stream"]["rate_hz"]
     gaps = np.round(np.diff(times_s) / period_s).astype(int) - 1
     lost, counted = int(gaps[gaps > 0].sum()), int(counts[-1]["lost"])
-    return Check(name, counted == lost, f"{counted} counted, {lost} missing in the recording")
+    told = f"{counted} counted, {lost} missing in the recording"
+    if counted <= lost or not _deaf(e):
+        return Check(name, counted == lost, told)
+    closed_s = next(row["lsl_s"] for row in reversed(e.rows) if row["event"] == "samples")
+    silent_s = closed_s - (first_s + (counts[-1]["samples"] + counted) * period_s)
+    told += f"; used and counted reach until {1e3 * silent_s:.0f} ms before the end"
+    return Check(name, 0.0 <= silent_s <= CLOSING_S, told)
 
 
 def _ended(e: Evidence) -> Check:
