@@ -11,8 +11,8 @@ from pathlib import Path
 import pylsl
 
 FOUND_WITHIN_S = 60.0
-RESOLVE_S = 2.0
-"""Of one question, which is asked again; on a busy machine an answer may take most of a second."""
+RESOLVE_S = 10.0
+"""Longest that liblsl goes on asking, before it is seen whether the session still runs."""
 _CLONE_NEWNET = 0x40000000
 
 

@@ -60,6 +60,7 @@ def run(
     from bci_core.bench.scenarios.run import junit as as_junit
     from bci_core.cli.saying import saying
     from bci_core.clock import LslClock
+    from bci_core.errors import InputError
 
     console = console_for(to)
     named = load_scenarios(sources or (), live)
@@ -67,6 +68,8 @@ def run(
         for each in named:
             console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
         raise typer.Exit
+    if mutants and live:
+        raise InputError("--mutants runs on the virtual clock; leave out --live")
     if mutants:
         raise typer.Exit(_mutants(named, console, to))
 

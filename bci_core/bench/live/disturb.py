@@ -5,16 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 from typing import Protocol
 
 from bci_core.bench.live.network import Cut, cannot_cut, listening_ports
-from bci_core.bench.live.process import END_S, SessionProcess
+from bci_core.bench.live.process import SessionProcess
 from bci_core.bench.live.small_disk import Filled, cannot_mount
 from bci_core.bench.live.starve import Starved, cannot_starve
 from bci_core.bench.scenarios.scenario import Fault, FaultKind, LiveKind, Scenario
 from bci_core.clock import Clock
-from bci_core.errors import BciError, InputError
+from bci_core.errors import InputError, RunError
 from bci_core.session.stop import stop_session
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - compared with, not listened on
@@ -47,15 +46,12 @@ class Pressed:
     """``bci stop``: as the command does it, without the time a new interpreter takes to start."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        def stop() -> None:
-            # That the session has ended is judged by its processes.
-            with suppress(BciError), at_once():
-                stop_session(folder, folder.parent, END_S, clock)
-
-        self._stop = Thread(target=stop, name="stop", daemon=True)
+        self._folder = folder
+        self._clock = clock
 
     def begin(self) -> None:
-        self._stop.start()
+        with suppress(RunError):  # It does not wait: whether the session ends is judged.
+            stop_session(self._folder, self._folder.parent, 0.0, self._clock)
 
     def end(self) -> None:
         pass

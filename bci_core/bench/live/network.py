@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bci_core.errors import NodeError
 
+PRIORITY = 60
+"""SCHED_FIFO priority of who cuts, above a session's 10."""
+
 LISTENING = "0A"
 """State of a socket in ``/proc/net/tcp``."""
 
@@ -50,12 +53,13 @@ class Cut:
     """
 
     def __init__(self, process: int, ports: Sequence[int]) -> None:
-        self._enter = ["nsenter", f"--target={process}", "--net"]
         ends = [[f"{end}port", str(port)] for port in ports for end in ("s", "d")]
         selectors = [["proto", "tcp", *end] for end in ends] or [[]]
-        self._policies = [
-            ["src", "0.0.0.0/0", "dst", "0.0.0.0/0", *selector] for selector in selectors
-        ]
+        anywhere = "xfrm policy add dir out src 0.0.0.0/0 dst 0.0.0.0/0"
+        self._cut = [f"{anywhere} {' '.join(each)} action block" for each in selectors]
+        # Both are there before they are needed: a cut is to come at once, and mending it must
+        # not depend on who is left in the namespace.
+        self._cutting, self._mending = _waiting(process), _waiting(process)
 
     def begin(self) -> None:
         """Cut.
@@ -65,18 +69,29 @@ class Cut:
         NodeError
             The kernel does not do it.
         """
-        lines = [f"xfrm policy add dir out {' '.join(p)} action block" for p in self._policies]
-        self._ip("-batch", "-", given="\n".join(lines) + "\n")
+        _have(self._cutting, self._cut)
 
     def end(self) -> None:
         """Mend it."""
-        self._ip("xfrm", "policy", "flush")
+        _have(self._mending, ["xfrm policy flush"])
 
-    def _ip(self, *arguments: str, given: str = "") -> None:
-        command = [*self._enter, "ip", *arguments]
-        ran = subprocess.run(command, input=given, capture_output=True, text=True)  # noqa: S603, PLW1510
-        if ran.returncode != 0:
-            raise NodeError(f"the network could not be cut or mended: {ran.stderr.strip()}")
+
+def _waiting(process: int) -> "subprocess.Popen[str]":
+    """``ip`` in a process's namespace, waiting for what to do."""
+    command = ["nsenter", f"--target={process}", "--net", "ip", "-batch", "-"]
+    pipe = subprocess.PIPE
+    waiting = subprocess.Popen(  # noqa: S603 - a fixed program
+        command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True
+    )
+    with suppress(OSError):
+        os.sched_setscheduler(waiting.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    return waiting
+
+
+def _have(waiting: "subprocess.Popen[str]", lines: Sequence[str]) -> None:
+    said, _ = waiting.communicate("".join(f"{line}\n" for line in lines))
+    if waiting.returncode != 0:
+        raise NodeError(f"the network could not be cut or mended: {said.strip()}")
 
 
 def listening_ports(process: int | str, address: str) -> list[int]:

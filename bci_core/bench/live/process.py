@@ -70,7 +70,8 @@ class SessionProcess:
             self.process = subprocess.Popen(  # noqa: S603 - this program itself
                 command, stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
-        self.witness = Witness(rig.name, self.runs, self.process.pid)
+        self._name = rig.name
+        self._witness: Witness | None = None
         self._children: dict[str, int] = {}
 
     def runs(self) -> bool:
@@ -79,7 +80,7 @@ class SessionProcess:
     @property
     def seen(self) -> list[Seen]:
         """Current so far."""
-        return self.witness.seen
+        return self._witness.seen if self._witness else []
 
     @property
     def folder(self) -> SessionFolder:
@@ -104,6 +105,9 @@ class SessionProcess:
     def look(self) -> list[Row]:
         """Rows of the ledger since the last look."""
         with suppress(NodeError):
+            if self._witness is None and self.folder:
+                # It is in the network by then where it stays.
+                self._witness = Witness(self._name, self.runs, self.process.pid)
             with self.folder.ledger.open("rb") as ledger:
                 ledger.seek(self._read)
                 whole, newline, _ = ledger.read().rpartition(b"\n")
@@ -169,7 +173,8 @@ class SessionProcess:
 
     def abandon(self) -> None:
         """End whatever is still there, without ado."""
-        self.witness.close()
+        if self._witness:
+            self._witness.close()
         with suppress(psutil.Error):
             self._children |= processes_of(self.process.pid)
         for role, pid in self._children.items():
