@@ -33,15 +33,17 @@ def _disarmed(expect: Expectation, e: Evidence) -> Check:
         if row["event"] in ("disarmed", "latched", "device_disarmed")
         and row["data"]["reason"] not in PLAIN
     )
-    begun_s = min((f["begin_s"] for f in e.truth["faults"]), default=e.truth["armed_s"])
+    faults = e.truth["faults"]
+    begun_s = min((f["begin_s"] for f in faults), default=e.truth["armed_s"])
+    from_s = min((f["begin_from_s"] for f in faults), default=begun_s)
     told = "; ".join(f"{1e3 * (at_s - begun_s):.0f} ms: {reason}" for at_s, reason in found[:4])
     if not expect.disarmed:
         before_end = [each for each in found if each[1] not in AT_THE_END]
         return Check("stays armed", not before_end, told or "never disarmed")
     name = f"disarmed for {expect.disarmed!r}"
     matching = [at_s for at_s, reason in found if expect.disarmed in reason]
-    holds = bool(matching) and 0.0 <= matching[0] - begun_s <= expect.within_s
-    holds = holds and found[0][0] >= begun_s
+    holds = bool(matching) and matching[0] - begun_s <= expect.within_s
+    holds = holds and found[0][0] >= from_s
     return Check(name, holds, f"{told or 'never'}; limit {1e3 * expect.within_s:.0f} ms")
 
 

@@ -21,8 +21,8 @@ from bci_core.session.folder import SessionFolder
 
 CLI = (sys.executable, "-m", "bci_core.cli.app")
 LOOK_EVERY_S = 0.01
-START_S = 90.0
-"""Longest wait for a session to be armed, on a machine that does other things as well."""
+START_S = 180.0
+"""Longest wait for a session to be armed: kernels may have to be compiled on a busy machine."""
 END_S = 60.0
 RUNS_S = 600.0
 """Armed time that no scenario reaches: a session that is to prove itself is stopped before."""

@@ -24,7 +24,7 @@ from bci_core.session.orders import give_order
 
 MOMENT_S = 15.0
 """Longest wait for stimulation to be under way, or for quiet."""
-QUIET_S = 0.4
+QUIET_S = 0.8
 RECENT_S = 0.08
 """A phase of current that ended so long ago is of a train under way, as far as a witness can
 know: a device's process reports 50 times a second."""

@@ -205,7 +205,8 @@ class Expectation(_Table):
     latched : bool
         Whether arming again takes a reset.
     may_disarm : bool
-        Whether it is disarmed, and latched, is left to how busy the machine is.
+        Of a live session: whether it latches and, unless `disarmed` is given, whether it is
+        disarmed at all, depends on how busy the machine is, and is left open.
     ends : str
         A live session must end before its time, for a reason with these words, and another
         one must work; "" means it goes on to its end.
