@@ -154,7 +154,7 @@ def _kill_once(role: str, after_s: float, out: Path) -> Kill:
     command = [sys.executable, "-m", "bci_core.cli.app", "run", RIG, "--out", str(out)]
     with (out / "said").open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)  # noqa: S603 - itself
-    witness = Witness(RIG, lambda: process.poll() is None)
+    witness = Witness(RIG, lambda: process.poll() is None, process.pid)
     try:
         until_s = clock.now_s() + STIMULATING_WITHIN_S
         while not witness.seen:

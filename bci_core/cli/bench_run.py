@@ -31,6 +31,9 @@ def run(
     keep: Annotated[
         Path | None, typer.Option("--keep", help="Folder to keep the sessions in.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Sessions of real processes, and their scenarios.")
+    ] = False,
     show_list: Annotated[
         bool, typer.Option("--list", help="Name the scenarios and run none.")
     ] = False,
@@ -41,6 +44,9 @@ def run(
 ) -> None:
     """Break simulated sessions as scenarios say; judge what came of it, on the virtual clock.
 
+    With --live, break sessions of real processes: each stopped and killed, the processor taken
+    away, the network cut, the disk full. What this machine cannot do is skipped, with the reason.
+
     The judge reads the session folder only and shares no code with the loop. Always judged:
     no current while disarmed, after old data, over a limit, or without a ledger line; the
     emergency stop; files readable; lost samples counted; and that it works again afterwards.
@@ -48,17 +54,22 @@ def run(
 
     Example: `bci bench run --junit bench.xml`
     """
+    from bci_core.bench.live.run import run_live_scenarios
     from bci_core.bench.scenarios.load import load_scenarios
     from bci_core.bench.scenarios.run import Verdict, run_scenarios
     from bci_core.bench.scenarios.run import junit as as_junit
+    from bci_core.cli.saying import saying
     from bci_core.clock import LslClock
+    from bci_core.errors import InputError
 
     console = console_for(to)
-    named = load_scenarios(sources or ())
+    named = load_scenarios(sources or (), live)
     if show_list:
         for each in named:
             console.print(f"{each.name}: {each.scenario.description}", markup=False, soft_wrap=True)
         raise typer.Exit
+    if mutants and live:
+        raise InputError("--mutants runs on the virtual clock; leave out --live")
     if mutants:
         raise typer.Exit(_mutants(named, console, to))
 
@@ -82,7 +93,11 @@ def run(
         for check in verdict.failed:
             console.print(f"        {check.name}: {check.told}", markup=False, soft_wrap=True)
 
-    verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
+    if live:
+        with saying(console) as say:
+            verdicts = run_live_scenarios(named, LslClock(), stimulator, keep, show, say)
+    else:
+        verdicts = run_scenarios(named, LslClock(), stimulator, keep, show)
     failed = sum(bool(verdict.failed) for verdict in verdicts)
     left_out = sum(bool(verdict.not_applicable) for verdict in verdicts)
     console.print(

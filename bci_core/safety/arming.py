@@ -77,6 +77,11 @@ class Arming:
         return self._clock_s
 
     @property
+    def armed_s(self) -> float:
+        """When it was armed last; inf before the first time."""
+        return self._armed_s
+
+    @property
     def conducts(self) -> bool:
         """Whether a device may let current flow, as of the last call."""
         return self.state in CONDUCTING

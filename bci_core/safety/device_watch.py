@@ -1,7 +1,7 @@
 """What a device says of itself beside what the gate believes of it."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from bci_core.events import ArmingState, Delivery, DeviceStatus, Outcome
 
@@ -63,6 +63,7 @@ class DeviceWatch:
         now_s: float,
         armed: bool,
         stimulates: bool,
+        since_s: float = -inf,
     ) -> Doubt | None:
         """Compare a status with what is believed.
 
@@ -77,13 +78,18 @@ class DeviceWatch:
             Whether the gate lets triggers through.
         stimulates : bool
             Whether a trigger is on its way, or being delivered.
+        since_s : float
+            From when that has been believed: an answer to an earlier question, which may have
+            waited to be read for as long as nobody was armed, tells of another state.
         """
         if status.fault or status.state is ArmingState.FAULT_LATCHED:
             fault = status.fault or "latched, cause not told"
             return Doubt(f"device fault: {fault}, code {status.code}", latches=True)
-        return self._clock(status.at_s, *answered_s, now_s) or self._state(
-            status.state, now_s, armed, stimulates
-        )
+        doubt = self._clock(status.at_s, *answered_s, now_s)
+        if answered_s[0] < since_s:
+            self._disagrees = ""
+            return doubt
+        return doubt or self._state(status.state, now_s, armed, stimulates)
 
     def note_report(self, delivery: Delivery) -> Doubt | None:
         """Count what the device refuses as too late; whatever it delivers begins a new count.

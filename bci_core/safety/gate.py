@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
 from bci_core.errors import BciError
@@ -283,7 +284,10 @@ class SafetyGate:
             The difference, with limit, value and unit, or "".
         """
         armed = not self._arming.check(now_s)
-        doubt = self._watch.note(status, (asked_s, told_s), now_s, armed, bool(self._unreported))
+        since_s = self._arming.armed_s if armed else -inf
+        answered_s = (asked_s, told_s)
+        stimulates = bool(self._unreported)
+        doubt = self._watch.note(status, answered_s, now_s, armed, stimulates, since_s)
         if doubt is None:
             return ""
         end = self._arming.latch if doubt.latches else self._arming.disarm

@@ -5,7 +5,7 @@ from math import inf
 ARM_S, ARM_AGAIN_AFTER_S = 5.0, 0.25
 """How long, and how often, arming is tried at first: a machine may be busy just then."""
 REARM_AFTER_S = 1.0
-PASSING = ("stale", "heartbeat", "lease", "ledger")
+PASSING = ("stale", "heartbeat", "lease", "ledger", "device: lease expired")
 """Reasons to be disarmed that may pass by themselves."""
 
 

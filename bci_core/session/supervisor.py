@@ -14,6 +14,7 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
+from bci_core.events import ArmingState
 from bci_core.session import doses
 from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
@@ -270,7 +271,10 @@ class Supervisor:
         return isfinite(self._armed_s)
 
     def _arm_again_if_due(self) -> None:
-        if self._ending is None and self._rearming.is_due(self._clock.now_s()):
+        # What is latched waits for a second person, however often it may be armed again.
+        if self._ending is not None or self._desk.latched:
+            return
+        if self._rearming.is_due(self._clock.now_s()):
             self._arm()
 
     def _arm(self) -> None:
@@ -329,10 +333,15 @@ class Supervisor:
 
     def _on_reset(self, change: Mapping[str, Any]) -> None:
         self._desk.reset()
+        if change.get("after") == ArmingState.DISCONNECTED:
+            self._fail("the loop has lost its stimulator; a new session connects to it anew")
+            return
         self._rearming.ordered(self._clock.now_s())
         self._progress.say(f"reset by {change['actor']}; arming again")
 
     def _on_refused(self, why: str) -> None:
+        if self._desk.latched:
+            return
         was_armed = isfinite(self._armed_s)
         again = self._rearming.disarmed if was_armed else self._rearming.refused_at_first
         if not again(self._clock.now_s()):

@@ -352,6 +352,19 @@ def test_a_state_that_differs_for_long_disarms_or_latches(
     assert bench.arming.check(10.75) == (f"latched:{found}" if latches else found)
 
 
+def test_an_answer_from_before_the_arming_tells_nothing_of_after_it() -> None:
+    bench = Bench()
+    assert bench.status(10.0, ArmingState.CONFIGURED) == ""
+    # The lease of the device has ended; with the loop disarmed nobody reads the next answer.
+    bench.arming.disarm("device: lease expired", 10.01)
+    bench.keep(11.0)
+    assert bench.status(11.1, ArmingState.CONFIGURED, asked_s=10.005) == ""
+    assert bench.status(11.2, ArmingState.CONFIGURED) == ""
+    assert bench.status(11.8, ArmingState.CONFIGURED) == (
+        "device configured while armed here, for 0.6 s, limit 0.5 s"
+    )
+
+
 def test_a_device_that_is_armed_while_the_gate_is_not_is_disarmed() -> None:
     bench = Bench()
     for now_s in (10.0, 11.0):

@@ -114,7 +114,7 @@ def test_a_fault_that_passes_is_armed_again_as_often_as_allowed(tmp_path: Path) 
 def test_a_fault_that_does_not_pass_ends_it_at_once(tmp_path: Path) -> None:
     scene = Scene(tmp_path, max_rearms=9)
     scene.armed()
-    scene.disarmed("device: lease expired")
+    scene.disarmed("device: output locked")
     assert scene.ending == ("failed", 1)
     scene.later(10.0)
     assert scene.loop.orders == []
@@ -160,6 +160,37 @@ def test_a_latched_session_waits_for_its_reset_and_is_armed_again(scene: Scene) 
     assert scene.said[-1] == "reset by ada; arming again"
     scene.later(REARM_AFTER_S)
     assert scene.loop.orders == [{"do": "arm", "actor": "operator"}]
+
+
+def test_no_standing_order_to_arm_is_spent_on_what_is_latched(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, max_rearms=2)
+    scene.armed()
+    scene.disarmed("stale")
+    latched(scene)
+    for _ in range(5):
+        scene.later(REARM_AFTER_S)
+        scene.hear("arm_refused", why="latched: reset it first")
+    assert scene.loop.orders == []
+    assert scene.ending is None
+    scene.hear("row", name="reset", data={"actor": "ada"})
+    scene.later(REARM_AFTER_S)
+    assert scene.loop.orders == [{"do": "arm", "actor": "operator"}]
+
+
+def test_a_reset_brings_back_no_stimulator_that_was_lost(scene: Scene) -> None:
+    scene.armed()
+    latched(scene)
+    scene.hear("row", name="reset", data={"actor": "ada", "after": "disconnected"})
+    assert scene.ending == ("failed", 1)
+    assert "a new session" in scene.supervisor._ending.reason  # type: ignore[union-attr]
+
+
+def test_a_device_whose_lease_has_ended_is_armed_again(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, max_rearms=1)
+    scene.armed()
+    scene.disarmed("device: lease expired")
+    scene.later(REARM_AFTER_S)
+    assert len(scene.loop.orders) == 1
 
 
 def test_one_that_nobody_resets_has_failed(scene: Scene) -> None:

@@ -97,23 +97,32 @@ class Evidence:
         return [(f["begin_s"], f["end_s"]) for f in told if f["kind"] in kinds]
 
 
+def killed(truth: dict[str, Any], *roles: str) -> bool:
+    """Whether a bench has killed one of these processes."""
+    told = truth["faults"]
+    return any(f["kind"] == "process.killed" and f["role"] in roles for f in told)
+
+
 def read_evidence(path: Path) -> Evidence:
     """Read a session folder of the bench."""
     broken: list[str] = []
     rig = tomllib.loads((path / "rig.toml").read_text("utf-8"))
     truth = json.loads((path / "truth.json").read_text("utf-8"))
-    rows = _ledger(path / "ledger.jsonl", broken, complete=truth["books_failed_s"] is None)
+    torn = truth["books_failed_s"] is not None or killed(truth, "supervisor")
+    rows = _ledger(path / "ledger.jsonl", broken, complete=not torn)
     streams = _streams(path / "session.xdf", broken)
     name = rig["rig"]["name"]
     samples, times_s = streams.get(name, (np.zeros((0, 1)), np.zeros(0)))
     phases, _ = streams.get(f"{name}-current", (np.zeros((0, 4)), np.zeros(0)))
     wanted = [name + ending for ending in ("", "-events", "-loop", "-current")]
     broken += [f"the recording has no stream {each!r}" for each in wanted if each not in streams]
-    phases = phases.reshape(-1, 4)
+    # A recorder may have been killed, or a witness come too late: what either has seen, was.
+    seen = np.array(truth.get("phases", []), dtype=np.float64).reshape(-1, 4)
+    phases = np.unique(np.concatenate((phases.reshape(-1, 4), seen)), axis=0)
     phases = phases[phases[:, 1] != 0.0]
     phases = phases[np.argsort(phases[:, 2], kind="stable")]
     evidence = Evidence(rig, truth, rows, broken, samples, times_s, phases)
-    _explain(evidence)
+    explain(evidence)
     return evidence
 
 
@@ -163,7 +172,7 @@ def _streams(path: Path, broken: list[str]) -> dict[str, Any]:
     }
 
 
-def _explain(e: Evidence) -> None:
+def explain(e: Evidence) -> None:
     """Give each phase of current to the trigger whose report covers it, the device's own first."""
     decisions = {d["seq"]: d for d in e.sent if d["verdict"] == "stim"}
     reports = {r["seq"]: r for r in e.data("outcome")}

@@ -27,12 +27,13 @@ def expectations(scenario: Scenario, e: Evidence) -> list[Check]:
     if e.truth["failure"]:
         checks.append(Check("the session ran to its end", False, e.truth["failure"]))
     if scenario.under_way is not None:
-        checks.append(_under_way(scenario.under_way, e))
-    outcomes = Counter(o["outcome"] for o in e.data("outcome"))
-    asked = {} if stricter else {"outcome": (outcomes, expect.outcomes)}
+        checks.append(under_way(scenario.under_way, e))
     if not stricter:
-        asked["refused"] = (_refusals(e), expect.refused)
-    checks += [_counts(what, found, wanted) for what, (found, wanted) in asked.items() if wanted]
+        asked = (
+            (outcomes_of(e), "outcome", expect.outcomes),
+            (refusals(e), "refused", expect.refused),
+        )
+        checks += [counts(what, found, wanted) for found, what, wanted in asked if wanted]
     if expect.phase is not None:
         checks.append(_phase(expect.phase, e))
     return checks
@@ -93,7 +94,8 @@ def _works(expect: Expectation, e: Evidence) -> Check:
     return Check("works again", n > 0, told)
 
 
-def _under_way(wanted: bool, e: Evidence) -> Check:
+def under_way(wanted: bool, e: Evidence) -> Check:
+    """Whether current flowed when the first fault began, or had not for a while."""
     begin_s = min(f["begin_s"] for f in e.truth["faults"])
     onsets_s, offsets_s = e.phases[:, 2], e.phases[:, 3]
     if wanted:
@@ -106,7 +108,13 @@ def _under_way(wanted: bool, e: Evidence) -> Check:
     return Check("no stimulation under way", not near, told)
 
 
-def _refusals(e: Evidence) -> Counter[str]:
+def outcomes_of(e: Evidence) -> Counter[str]:
+    """How many triggers ended how."""
+    return Counter(o["outcome"] for o in e.data("outcome"))
+
+
+def refusals(e: Evidence) -> Counter[str]:
+    """Refusals of policy, gate and device, by reason."""
     found: Counter[str] = Counter()
     for decision in e.data("decision"):
         if decision["refusal"]:
@@ -119,7 +127,8 @@ def _refusals(e: Evidence) -> Counter[str]:
     return found
 
 
-def _counts(what: str, found: Mapping[str, int], wanted: Mapping[str, Range]) -> Check:
+def counts(what: str, found: Mapping[str, int], wanted: Mapping[str, Range]) -> Check:
+    """Whether each number lies within its range."""
     holds = all(low <= found.get(key, 0) <= high for key, (low, high) in wanted.items())
     told = ", ".join(f"{key} {n}" for key, n in sorted(found.items())) or "none"
     limits = ", ".join(f"{key} {low} to {high}" for key, (low, high) in wanted.items())

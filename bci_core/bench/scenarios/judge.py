@@ -47,10 +47,10 @@ def invariants(evidence: Evidence) -> list[Check]:
         _silent_host,
         _stopped,
         limits_check,
-        _logged,
-        _explained,
-        _blanked,
-        _trusted,
+        logged,
+        explained,
+        blanked,
+        trusted,
         _counted,
     )
     return [judge(evidence) for judge in judges]
@@ -171,15 +171,23 @@ def _stopped(e: Evidence) -> Check:
     return Check("emergency stop", not wrong, "; ".join(wrong) or told)
 
 
-def _logged(e: Evidence) -> Check:
+def logged(e: Evidence) -> Check:
+    """All current is that of a trigger in the ledger."""
     n = len(e.unexplained)
     first = f", the first at {e.unexplained[0, 2]:.3f} s" if n else ""
     told = f"{n} of {len(e.phases)} phases of current without a row of the ledger{first}"
     return Check("no current without a ledger line", n == 0, told)
 
 
-def _explained(e: Evidence) -> Check:
+def explained(e: Evidence) -> Check:
     """Each trigger has one decision and one outcome, which agrees with the current."""
+    wrong = unexplained_triggers(e)
+    told = f"{len(e.sent)} triggers, {len(e.trains)} with current"
+    return Check("every trigger accounted for", not wrong, "; ".join(wrong[:3]) or told)
+
+
+def unexplained_triggers(e: Evidence) -> list[str]:
+    """What does not fit, in words."""
     wrong = []
     failed_s = e.truth["books_failed_s"]
     asked = {d["seq"]: d for d in e.sent}
@@ -213,8 +221,7 @@ def _explained(e: Evidence) -> Check:
             ramped = abs(pulses[0, 1]) < 0.99 * np.abs(pulses[:, 1]).max()
             if len(pulses) > told["n_pulses"] or (len(pulses) < told["n_pulses"] and not ramped):
                 wrong.append(f"trigger {train.seq}: {len(pulses)} pulses, {told['n_pulses']} told")
-    told_ = f"{len(asked)} triggers, {len(e.trains)} with current"
-    return Check("every trigger accounted for", not wrong, "; ".join(wrong[:3]) or told_)
+    return wrong
 
 
 def _first_phases(phases: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -224,7 +231,7 @@ def _first_phases(phases: NDArray[np.float64]) -> NDArray[np.float64]:
     return first
 
 
-def _blanked(e: Evidence) -> Check:
+def blanked(e: Evidence) -> Check:
     """No decision to act on a sample that our own current has spoilt."""
     blanking_s = e.rig["blanking"]["blanking_s"]
     wrong = 0
@@ -237,7 +244,7 @@ def _blanked(e: Evidence) -> Check:
     return Check("no trigger of our own making", wrong == 0, told)
 
 
-def _trusted(e: Evidence) -> Check:
+def trusted(e: Evidence) -> Check:
     """No decision to act within the settling time of a sample that was not to be trusted."""
     monitor = e.rig["monitor"]
     settle_s = monitor["settle_s"]

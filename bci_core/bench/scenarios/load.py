@@ -34,9 +34,9 @@ class Named:
     scenario: Scenario
 
 
-def shipped() -> list[Named]:
+def shipped(live: bool = False) -> list[Named]:
     """The scenarios that come with the package, by name."""
-    folder = files("bci_core.bench.scenarios") / "catalogue"
+    folder = files("bci_core.bench.scenarios") / ("live" if live else "catalogue")
     found = sorted(folder.iterdir(), key=lambda each: each.name)
     return [
         Named(each.name[:-5], parse_scenario(each.read_text("utf-8"), each.name))
@@ -45,19 +45,25 @@ def shipped() -> list[Named]:
     ]
 
 
-def load_scenarios(sources: Sequence[str]) -> list[Named]:
+def load_scenarios(sources: Sequence[str], live: bool = False) -> list[Named]:
     """Scenarios by name, file or folder; all that ship when none is named.
+
+    Parameters
+    ----------
+    sources : sequence of str
+    live : bool
+        Whether they must be for live sessions, or must not.
 
     Raises
     ------
     InputError
-        Nothing is called so, or a folder has no scenario.
+        Nothing is called so, a folder has no scenario, or one is of the other sort.
     ConfigError
         A file has mistakes; all of them are listed.
     """
     if not sources:
-        return shipped()
-    by_name = {each.name: each for each in shipped()}
+        return shipped(live)
+    by_name = {each.name: each for each in (*shipped(not live), *shipped(live))}
     found: list[Named] = []
     for source in sources:
         path = Path(source)
@@ -74,6 +80,10 @@ def load_scenarios(sources: Sequence[str]) -> list[Named]:
             raise InputError(
                 f"{source!r} is neither a scenario, a file nor a folder; see `bci bench run --list`"
             )
+    for each in found:
+        if each.scenario.live is not live:
+            how = "live; run it with" if each.scenario.live else "on the virtual clock; leave out"
+            raise InputError(f"scenario {each.name!r} runs {how} --live")
     return found
 
 

@@ -33,7 +33,8 @@ class Verdict:
     took_s : float
         Real time.
     not_applicable : str
-        Why it says nothing about the stimulator that was put in; or "".
+        Why it says nothing about the stimulator that was put in, or cannot be had on this
+        machine; or "".
     """
 
     name: str
@@ -112,8 +113,7 @@ def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None
         if scenario.expect.refused_to_start:
             checks.append(Check("refused to start", False, "it started"))
         if keep is not None:
-            shutil.rmtree(keep / each.name, ignore_errors=True)
-            shutil.copytree(folder, keep / each.name)
+            keep_folder(folder, keep / each.name)
         why_not = ""
         if stimulator is not None:
             able = build.stimulator(rig).capabilities
@@ -128,6 +128,12 @@ def _run(scenario: Scenario, rig: Rig, out: Path, *, replaced: bool) -> Path:
         if replaced and not scenario.expect.refused_to_start:
             require_holdable(error)
         raise
+
+
+def keep_folder(folder: Path, where: Path) -> None:
+    """Copy a session folder, in the place of what is there."""
+    shutil.rmtree(where, ignore_errors=True)
+    shutil.copytree(folder, where)
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:

@@ -61,6 +61,20 @@ class FaultKind(StrEnum):
     """Whoever keeps the ledger stands still: no row is put down, no heartbeat sent."""
 
 
+class LiveKind(StrEnum):
+    """What the bench does to the processes of a live session, and to what they stand on."""
+
+    STOPPED = "process.stopped"
+    """The process of `role` stands still (SIGSTOP), and goes on at the end (SIGCONT)."""
+    KILLED = "process.killed"
+    """The process of `role` is gone (SIGKILL), at `at_s`."""
+    STARVED = "cpu.starved"
+    """Busy processes on each core: several at `normal` priority, or one at `realtime`, above
+    that of the session."""
+    NETWORK = "network.cut"
+    """Nothing passes on the `path`: that of the `commands`, of the `samples`, or `everything`."""
+
+
 _KEYS: dict[str, str] = {
     FaultKind.DROPPED: "every_n",
     FaultKind.DUPLICATED: "every_n",
@@ -73,11 +87,17 @@ _KEYS: dict[str, str] = {
     FaultKind.SLOW: "delay_s",
     FaultKind.DOUBLED: "delay_s",
     FaultKind.DELAYED: "delay_s",
+    LiveKind.STOPPED: "role",
+    LiveKind.KILLED: "role",
+    LiveKind.STARVED: "priority",
+    LiveKind.NETWORK: "path",
 }
 """The one key that a kind needs beside its times; the others take none."""
 
-_AMOUNTS = ("every_n", "delay_s", "step_s", "drift", "impedance_kohm")
-_PRESSES = (FaultKind.STOP, FaultKind.STOP_LOST)
+_AMOUNTS = ("every_n", "delay_s", "step_s", "drift", "impedance_kohm", "role", "priority", "path")
+_AT_ONCE = (FaultKind.STOP, FaultKind.STOP_LOST, LiveKind.KILLED)
+_EVERYWHERE = (FaultKind.STOP, FaultKind.STOP_LOST, FaultKind.DISK_FULL)
+"""Kinds for sessions on the virtual clock and for live ones, beside those of the device."""
 
 
 class _Table(BaseModel):
@@ -90,12 +110,12 @@ class Fault(_Table):
     Attributes
     ----------
     kind : str
-        A `FaultKind`, or ``device.NAME`` for a fault of the stimulator.
+        A `FaultKind` or `LiveKind`, or ``device.NAME`` for a fault of the stimulator.
     at_s : float
         When it begins, counted from the first arming.
     for_s : float
-        How long it lasts. A press of the stop has no length.
-    every_n, delay_s, step_s, drift, impedance_kohm
+        How long it lasts. A press of the stop has no length, nor has a kill.
+    every_n, delay_s, step_s, drift, impedance_kohm, role, priority, path
         As the kind has it.
     """
 
@@ -107,10 +127,13 @@ class Fault(_Table):
     step_s: float | None = Field(default=None, ge=-60.0, le=60.0)
     drift: float | None = Field(default=None, ge=-0.5, le=0.5)
     impedance_kohm: float | None = Field(default=None, gt=0.0, le=1e6)
+    role: Literal["amplifier", "loop", "stimulator", "recorder", "supervisor"] | None = None
+    priority: Literal["normal", "realtime"] | None = None
+    path: Literal["commands", "samples", "everything"] | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        kinds = [str(kind) for kind in FaultKind]
+        kinds = [str(kind) for kind in (*FaultKind, *LiveKind)]
         if self.kind not in kinds and not re.fullmatch(r"device\.[a-z_]+", self.kind):
             raise ValueError(
                 f"no fault is called {self.kind!r}; there are {', '.join(kinds)}, "
@@ -123,11 +146,22 @@ class Fault(_Table):
                 f"{self.kind} needs {needed or 'no key'} beside at_s and for_s, "
                 f"and has {', '.join(given) or 'none'}"
             )
-        if (self.for_s == 0.0) is not (self.kind in _PRESSES):
+        if (self.for_s == 0.0) is not (self.kind in _AT_ONCE):
             raise ValueError(
-                f"for_s is {self.for_s:g} s; a press has none, everything else lasts more than 0 s"
+                f"for_s is {self.for_s:g} s; a press and a kill have none, everything else lasts "
+                "more than 0 s"
             )
         return self
+
+    @property
+    def fits_live(self) -> bool:
+        """Whether it can be done to a live session."""
+        return self.kind in (*LiveKind, *_EVERYWHERE) or self.kind.startswith(DEVICE)
+
+    @property
+    def fits_virtual(self) -> bool:
+        """Whether it can be done to a session on the virtual clock."""
+        return self.kind in tuple(FaultKind) or self.kind.startswith(DEVICE)
 
     @property
     def end_s(self) -> float:
@@ -173,6 +207,12 @@ class Expectation(_Table):
         Longest time from the beginning of the first fault to that.
     latched : bool
         Whether arming again takes a reset, of the session or of the device.
+    left_open : bool
+        Of a live session: whether it latches and, unless `disarmed` is given, whether it is
+        disarmed at all, depends on how busy the machine is, and is left open.
+    ends : str
+        A live session must end before its time, for a reason with these words, and another
+        one must work; "" means it goes on to its end.
     works_again : bool
         After the last fault the operator arms again, if need be, and current flows again.
     outcomes : dict of str to (int, int)
@@ -187,6 +227,8 @@ class Expectation(_Table):
     may_disarm: str = ""
     within_s: float = Field(default=1.0, gt=0.0, le=60.0)
     latched: bool = False
+    left_open: bool = False
+    ends: str = ""
     works_again: bool = True
     outcomes: dict[str, Range] = {}
     refused: dict[str, Range] = {}
@@ -202,13 +244,15 @@ class Scenario(_Table):
         What it is about, in one line.
     rig : str
         A preset, or a file.
+    live : bool
+        Whether it is for a session of real processes.
     duration_s : float
-        Simulated time from the first arming to the end.
+        From the first arming to the end.
     seed : int
         Of everything random in the rig.
     under_way : bool, optional
         Whether current must flow while the first fault begins, or must not for
-        `QUIET_S` before. Not set: either.
+        `QUIET_S` before. Not set: either. A live session is waited for until it is so.
     operator : str
         ``patient`` arms again when all faults are over; ``insistent`` tries all the time.
     faults : tuple of Fault
@@ -219,6 +263,7 @@ class Scenario(_Table):
 
     description: str = Field(min_length=1)
     rig: str = Field(min_length=1)
+    live: bool = False
     duration_s: float = Field(gt=0.0, le=3600.0)
     seed: int = Field(default=0, ge=0)
     under_way: bool | None = None
@@ -228,8 +273,11 @@ class Scenario(_Table):
     overrides: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")
-    def _leaves_time(self) -> Self:
+    def _is_possible(self) -> Self:
         for fault in self.faults:
+            if not (fault.fits_live if self.live else fault.fits_virtual):
+                where = "on the virtual clock" if self.live else "live; say live = true"
+                raise ValueError(f"{fault.kind} can be had {where} only")
             if fault.end_s >= self.duration_s:
                 raise ValueError(
                     f"{fault.kind} ends {fault.end_s:g} s after arming, limit: before "
