@@ -65,6 +65,25 @@ def simulate_session(
     Raises
     ------
     InputError
+        As `play_session`.
+    """
+    folder = play_session(rig, source, out, progress, duration_s, keepers)
+    return folder, finish(folder, progress)
+
+
+def play_session(
+    rig: Rig,
+    source: str,
+    out: Path,
+    progress: Progress,
+    duration_s: float,
+    keepers: Sequence["Keeper"] = (),
+) -> SessionFolder:
+    """As `simulate_session`, without summary and report, which take a while to make.
+
+    Raises
+    ------
+    InputError
         The amplifier has no life without real time, and no stand-in; or a blind session
         has not its two keepers.
     """
@@ -79,7 +98,7 @@ def simulate_session(
     if opened.told:
         progress.say(opened.told)
     _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
-    return folder, finish(folder, progress)
+    return folder
 
 
 def on_virtual_clock(rig: Rig, clock: Clock) -> Amplifier:
@@ -127,7 +146,9 @@ class _Simulation:
         self._rig = rig
         self._status_due_s = -inf
         self._feel = getattr(self._amplifier, "feel", None)
-        self._read_s = FEELING_READ_S if self._feel else READ_S
+        self._read_s = getattr(
+            amplifier, "feeling_read_s", FEELING_READ_S if self._feel else READ_S
+        )
         streams = self._streams()
         self._xdf = XdfWriter(folder.xdf, streams)
         self._truth: TruthRecord | None = None
