@@ -9,6 +9,7 @@ from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
     bench_arming,
+    bench_artefact,
     bench_effect,
     bench_kill,
     bench_run,
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
+bench.app.command(cls=BareJson)(bench_artefact.artefact)
 bench.app.command(cls=BareJson)(bench_effect.effect)
 bench.app.command(cls=BareJson)(bench_kill.kill)
 bench.app.command(cls=BareJson)(bench_run.run)

@@ -26,8 +26,8 @@ class Case:
     Attributes
     ----------
     name, preset : str
-    quantity, unit, event : str
-        What is measured, in what, and on each what.
+    quantity, unit, events : str
+        What is measured, in what, and on which.
     sign : int
         Whether the loop is to make it larger, 1, or smaller, -1.
     duration_s : float
@@ -43,7 +43,7 @@ class Case:
     preset: str
     quantity: str
     unit: str
-    event: str
+    events: str
     sign: int
     duration_s: float
     settle_s: float
@@ -105,7 +105,7 @@ CASES: Final = (
         preset="brain-ripple-disruption",
         quantity="ripple duration",
         unit="ms",
-        event="ripple",
+        events="ripples",
         sign=-1,
         duration_s=60.0,
         settle_s=5.0,
@@ -117,7 +117,7 @@ CASES: Final = (
         preset="brain-theta",
         quantity="theta phase moved",
         unit="deg",
-        event="theta cycle",
+        events="theta cycles",
         sign=1,
         duration_s=25.0,
         settle_s=5.0,
@@ -129,7 +129,7 @@ CASES: Final = (
         preset="brain-up-state-sound",
         quantity="spindle power",
         unit="dB",
-        event="10 s of signal",
+        events="epochs of 10 s",
         sign=1,
         duration_s=300.0,
         settle_s=20.0,
@@ -141,7 +141,7 @@ CASES: Final = (
         preset="brain-responsive",
         quantity="seizure length",
         unit="s",
-        event="seizure",
+        events="seizures",
         sign=-1,
         duration_s=480.0,
         settle_s=20.0,

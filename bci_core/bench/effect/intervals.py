@@ -52,22 +52,26 @@ def difference(one: Values, other: Values) -> Difference:
         As many runs in both, of the same seeds in the same order. Neither is empty as a whole.
     """
     rng = np.random.default_rng(SEED)
-    made = np.empty(DRAWS)
-    for k in range(DRAWS):
-        runs = rng.integers(0, len(one), len(one))
-        made[k] = _redrawn(one, runs, rng) - _redrawn(other, runs, rng)
-    made = made[np.isfinite(made)]
+    runs = rng.integers(0, len(one), (DRAWS, len(one)))
+    with np.errstate(invalid="ignore"):  # of a draw with no event in it
+        made = _redrawn(one, runs, rng) - _redrawn(other, runs, rng)
     tail = 50.0 * (1.0 - LEVEL)
-    low, high = np.percentile(made, [tail, 100.0 - tail])
+    low, high = np.percentile(made[np.isfinite(made)], [tail, 100.0 - tail])
     mean = float(np.concatenate(one).mean() - np.concatenate(other).mean())
     return Difference(mean, float(low), float(high))
 
 
-def _redrawn(values: Values, runs: NDArray[np.int64], rng: np.random.Generator) -> float:
-    total = n = 0.0
-    for run in runs:
-        events = values[run]
-        if len(events):
-            total += float(events[rng.integers(0, len(events), len(events))].sum())
-            n += len(events)
-    return total / n if n else np.nan
+def _redrawn(
+    values: Values, runs: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Mean of each draw, (DRAWS,): of events drawn from each of its runs."""
+    total, n = np.zeros(len(runs)), np.zeros(len(runs))
+    for run, events in enumerate(values):
+        if not len(events):
+            continue
+        for column in runs.T:
+            draws = np.flatnonzero(column == run)
+            which = rng.integers(0, len(events), (len(draws), len(events)))
+            total[draws] += events[which].sum(axis=1)
+            n[draws] += len(events)
+    return total / n

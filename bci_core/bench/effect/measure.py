@@ -21,6 +21,8 @@ from bci_core.errors import InputError, RunError
 
 LEAST_SPAN_S = 5.0
 """Of a run, that counts."""
+ROUNDING = 1e-9
+"""A mean below this is that of differences which cancel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Effect:
         return sum(len(each) for each in self.values[condition])
 
     def mean(self, condition: Condition) -> float:
-        return float(np.concatenate(self.values[condition]).mean())
+        mean = float(np.concatenate(self.values[condition]).mean())
+        return mean if abs(mean) > ROUNDING else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -179,7 +182,7 @@ def measure_effect(
     for condition, measured in values.items():
         if not sum(map(len, measured)):
             raise RunError(
-                f"{case.name}: not one {case.event} in {n_seeds} runs of {duration_s:g} s "
+                f"{case.name}: no {case.events} in {n_seeds} runs of {duration_s:g} s "
                 f"({condition}); give a longer --duration, or more --seeds"
             )
     return Effect(

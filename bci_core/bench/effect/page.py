@@ -64,7 +64,7 @@ def shares(effect: Effect) -> Figure:
     made = plot(
         height=240,
         x_axis_label=f"{case.quantity}, {case.unit}",
-        y_axis_label=f"share of {case.event}s up to it",
+        y_axis_label=f"share of {case.events} up to it",
     )
     for condition in CONDITIONS:
         values = np.sort(np.concatenate(effect.values[condition]))
@@ -86,7 +86,9 @@ def shares(effect: Effect) -> Figure:
 def differences(effect: Effect) -> Figure:
     """The two differences with their intervals, and those of each brain by itself."""
     case, values = effect.case, effect.values
-    made = plot(height=240, y_range=list(ROWS), x_axis_label=f"{case.quantity}, {case.unit}")
+    made = plot(
+        height=240, y_range=list(ROWS), x_axis_label=f"difference in {case.quantity}, {case.unit}"
+    )
     mark_line(made, "height", 0.0, MUTED, "dashed")
     for row, colour, one, other, found in (
         (ROWS[1], DELIVERED, values["active"], values["sham"], effect.active),
@@ -96,6 +98,9 @@ def differences(effect: Effect) -> Figure:
         made.scatter([*each], [(row, -0.22)] * len(each), size=5, color=colour, fill_alpha=0.4)
         _with_interval(made, row, found, colour)
     made.ygrid.grid_line_color = None
+    ends = [end for each in (effect.active, effect.sham) for end in (each.low, each.high)]
+    room = 0.05 * (max(ends) - min(ends))
+    made.x_range = Range1d(start=min(ends) - room, end=max(ends) + room)
     return made
 
 

@@ -2,7 +2,8 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bci_core.clock import VirtualClock
-from bci_core.config.rig import Rig
+from bci_core.config.rig import Part, Rig
 from bci_core.control.arms_settings import ActiveArm, ArmsSettings, ShamArm
 from bci_core.errors import InputError, RunError
 from bci_core.events import Outcome
+from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import read_session_xdf
 from bci_core.session.folder import SessionFolder
@@ -74,12 +76,22 @@ def with_amplifier(rig: Rig, **changed: Any) -> Rig:
     InputError
         Its amplifier has no such setting.
     """
-    settings = rig.amplifier.settings
+    return replace(rig, amplifier=with_settings(rig.amplifier, **changed))
+
+
+def with_settings(part: Part, **changed: Any) -> Part:
+    """A part of a rig with some of its settings changed.
+
+    Raises
+    ------
+    InputError
+        It has no such setting.
+    """
+    settings = part.settings
     unknown = sorted(set(changed) - set(type(settings).model_fields))
     if unknown:
-        raise InputError(f"amplifier {rig.amplifier.name!r} has no setting {unknown[0]!r}")
-    told = type(settings).model_validate(settings.model_dump() | changed)
-    return replace(rig, amplifier=replace(rig.amplifier, settings=told))
+        raise InputError(f"{part.name!r} has no setting {unknown[0]!r}")
+    return replace(part, settings=type(settings).model_validate(settings.model_dump() | changed))
 
 
 def run_condition(rig: Rig, condition: Condition, duration_s: float) -> Run:
@@ -97,18 +109,29 @@ def run_condition(rig: Rig, condition: Condition, duration_s: float) -> Run:
     arms = (
         ArmsSettings(active=ActiveArm()) if condition == "active" else ArmsSettings(sham=ShamArm())
     )
+    with played(replace(rig, arms=arms), duration_s) as (folder, rows):
+        return _run_of(folder, rows, rig)
+
+
+@contextmanager
+def played(rig: Rig, duration_s: float) -> Iterator[tuple[SessionFolder, list[LedgerRow]]]:
+    """A simulated session of the rig, and the rows of its ledger; gone afterwards.
+
+    Raises
+    ------
+    RunError
+        The session was disarmed before its time.
+    """
     with TemporaryDirectory() as scratch:
-        folder = play_session(
-            replace(rig, arms=arms), rig.name, Path(scratch), _Silent(), duration_s
-        )
-        return _run_of(folder, rig)
+        folder = play_session(rig, rig.name, Path(scratch), _Silent(), duration_s)
+        rows = read_rows(folder.ledger)
+        end = next(row.data for row in rows if row.event == "session.end")
+        if end["status"] != "completed":
+            raise RunError(f"{rig.name}: the simulated session failed ({end['reason']})")
+        yield folder, rows
 
 
-def _run_of(folder: SessionFolder, rig: Rig) -> Run:
-    rows = read_rows(folder.ledger)
-    end = next(row.data for row in rows if row.event == "session.end")
-    if end["status"] != "completed":
-        raise RunError(f"{rig.name}: the simulated session failed ({end['reason']})")
+def _run_of(folder: SessionFolder, rows: Sequence[LedgerRow], rig: Rig) -> Run:
     outcomes = Counter(row.data["outcome"] for row in rows if row.event == "outcome")
     with folder.truth.open(newline="", encoding="utf-8") as file:
         told = [(row["event"], row) for row in csv.DictReader(file)]
