@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
 FEELING_READ_S = 0.002
-"""Where the amplifier answers to stimulation, which it can only in what it has not given yet."""
+"""Where the amplifier answers to stimulation, which it can only in what it has not given yet, and
+does not say itself how often it has to be read (``feeling_read_s``)."""
 SAMPLES, EVENTS, ROWS, MASKS, CURRENT, OUTPUTS = range(6)
 
 
