@@ -36,7 +36,7 @@ class Case:
         longest exponential that the front end is left with, and `feel_delay_s` on top.
     tolerance_s : float
         Detections that are no further apart are of the same event.
-    detector, amplifier : mapping
+    detector, protocol, amplifier : mapping
         Settings in the place of the preset's, for more pulses in the same time.
     """
 
@@ -45,6 +45,7 @@ class Case:
     blanking_s: float
     tolerance_s: float
     detector: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
     amplifier: Mapping[str, Any] = field(default_factory=dict)
 
     def rig(self, blanking_s: float | None) -> Rig:
@@ -54,6 +55,7 @@ class Case:
         return replace(
             rig,
             detector=with_settings(rig.detector, **self.detector),
+            protocol=with_settings(rig.protocol, **self.protocol),
             blanking=rig.blanking.model_copy(update={"blanking_s": told}),
         )
 
@@ -68,8 +70,28 @@ CASES: Final = (
         blanking_s=0.42,
         tolerance_s=0.02,
         detector={"threshold_sd": 3.0, "noise_channel": None},
+        protocol={"deadline_s": 0.1},  # packets of 20 ms are late for the usual one
         amplifier=_PACKETS,
     ),
     Case("phase", "brain-theta", blanking_s=0.42, tolerance_s=0.02, amplifier=_PACKETS),
-    Case("line_length", "brain-responsive", blanking_s=0.6, tolerance_s=0.3),
+    # 80 pulses at each onset.
+    Case(
+        "line_length",
+        "brain-responsive",
+        blanking_s=0.6,
+        tolerance_s=0.3,
+        protocol={
+            "therapies": [
+                {
+                    "amplitude_ua": 2000.0,
+                    "phase_us": 160.0,
+                    "rate_hz": 200.0,
+                    "train_s": 0.2,
+                    "n_bursts": 2,
+                    "electrodes": [1],
+                }
+            ]
+        },
+        amplifier={"seizures_per_h": 900.0},
+    ),
 )
