@@ -32,8 +32,8 @@ class Case:
     name, preset : str
         Of the detector, and the rig it is in.
     blanking_s : float
-        In the place of the preset's, whose artefacts are smaller: ten time constants of the
-        longest exponential that the front end is left with, and `feel_delay_s` on top.
+        In the place of the preset's, whose artefacts are smaller: ten time constants and more
+        of the longest exponential that the front end is left with, and `feel_delay_s` on top.
     tolerance_s : float
         Detections that are no further apart are of the same event.
     detector, protocol, amplifier : mapping
@@ -63,11 +63,12 @@ class Case:
 _PACKETS: Final = {"block_s": 0.02, "feel_delay_s": 0.02, "n_channels": 4}
 
 CASES: Final = (
-    # At this threshold noise is found as well, about as often as ripples.
+    # At this threshold noise is found as well, and more often than ripples. Whether it is may
+    # hang on the last bit of a sample, so the artefact has to be gone from that as well.
     Case(
         "ripple",
         "brain-ripple-disruption",
-        blanking_s=0.42,
+        blanking_s=0.72,
         tolerance_s=0.02,
         detector={"threshold_sd": 3.0, "noise_channel": None},
         protocol={"deadline_s": 0.1},  # packets of 20 ms are late for the usual one
@@ -92,6 +93,5 @@ CASES: Final = (
                 }
             ]
         },
-        amplifier={"seizures_per_h": 900.0},
     ),
 )
