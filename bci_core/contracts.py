@@ -45,7 +45,8 @@ class Amplifier(Protocol):
     again → `close`. `close` may be called at any time, more than once.
 
     One that answers to stimulation, as a simulated brain does, also has ``feel(emissions)``:
-    it is handed what has left the stimulator, and what it gives from then on shows it.
+    it is handed what has left the stimulator, and what it gives from then on shows it. It may
+    say ``feeling_read_s``, the longest wait of a `read` after which that does not come too late.
 
     A simulated one that knows what really happens in its signal may have ``truth()``: the
     events that are over since the last call, one a row of numbers, as ``truth_labels`` and

@@ -9,6 +9,8 @@ from bci_core import __version__, jit
 from bci_core.cli import (
     bench,
     bench_arming,
+    bench_artefact,
+    bench_effect,
     bench_kill,
     bench_loopback,
     bench_run,
@@ -41,6 +43,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 bench.app.command(cls=BareJson)(bench_arming.arming)
+bench.app.command(cls=BareJson)(bench_artefact.artefact)
+bench.app.command(cls=BareJson)(bench_effect.effect)
 bench.app.command(cls=BareJson)(bench_kill.kill)
 bench.app.command(cls=BareJson)(bench_loopback.loopback)
 bench.app.command(cls=BareJson)(bench_run.run)

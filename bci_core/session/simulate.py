@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 READ_S = 0.02
 SHOW_EVERY_S = 10.0
 FEELING_READ_S = 0.002
-"""Where the amplifier answers to stimulation, which it can only in what it has not given yet."""
+"""Where the amplifier answers to stimulation, which it can only in what it has not given yet, and
+does not say itself how often it has to be read (``feeling_read_s``)."""
 SAMPLES, EVENTS, ROWS, MASKS, CURRENT, OUTPUTS = range(6)
 
 
@@ -54,17 +55,38 @@ def simulate_session(
     progress: Progress,
     duration_s: float,
     keepers: Sequence["Keeper"] = (),
-    report: bool = True,
 ) -> tuple[SessionFolder, dict[str, Any]]:
     """Run a rig as fast as the processor allows; the session folder is a real one.
-
-    Without `report` neither that nor the summary is made, and the answer is how it ended.
 
     Returns
     -------
     (SessionFolder, dict)
         The dict as in ``summary.json``; ``status`` is ``completed``, or ``failed`` when
         the session was disarmed or did not arm.
+
+    Raises
+    ------
+    InputError
+        As `play_session`.
+    """
+    folder, told = play_session(rig, source, out, progress, duration_s, keepers)
+    return folder, finish(folder, progress) or told
+
+
+def play_session(
+    rig: Rig,
+    source: str,
+    out: Path,
+    progress: Progress,
+    duration_s: float,
+    keepers: Sequence["Keeper"] = (),
+) -> tuple[SessionFolder, dict[str, Any]]:
+    """As `simulate_session`, without summary and report, which take a while to make.
+
+    Returns
+    -------
+    (SessionFolder, dict)
+        The dict is how it ended, as in the ledger.
 
     Raises
     ------
@@ -83,7 +105,7 @@ def simulate_session(
     if opened.told:
         progress.say(opened.told)
     told = _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)
-    return folder, (finish(folder, progress) if report else {}) or told
+    return folder, told
 
 
 def on_virtual_clock(rig: Rig, clock: Clock) -> Amplifier:
@@ -131,7 +153,9 @@ class _Simulation:
         self._rig = rig
         self._status_due_s = -inf
         self._feel = getattr(self._amplifier, "feel", None)
-        self._read_s = FEELING_READ_S if self._feel else READ_S
+        self._read_s = getattr(
+            amplifier, "feeling_read_s", FEELING_READ_S if self._feel else READ_S
+        )
         streams = self._streams()
         self._xdf = XdfWriter(folder.xdf, streams)
         self._truth: TruthRecord | None = None

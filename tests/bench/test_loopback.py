@@ -13,7 +13,7 @@ from bci_core.cli.app import app
 from bci_core.config.load import load_rig
 from bci_core.errors import InputError
 from bci_core.session.folder import SessionFolder
-from bci_core.session.simulate import simulate_session
+from bci_core.session.simulate import play_session
 
 RATE_HZ = 2000.0
 
@@ -31,7 +31,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> SessionFolder:
     """On the virtual clock everything but the device and the transport takes no time."""
     rig = load_rig("bench-loopback")
     out = tmp_path_factory.mktemp("loopback")
-    folder, _ = simulate_session(rig, "bench-loopback", out, Quiet(), 4.0, report=False)
+    folder, _ = play_session(rig, "bench-loopback", out, Quiet(), 4.0)
     return folder
 
 

@@ -31,7 +31,7 @@ from bci_core.session import arms as session_arms
 from bci_core.session import build, simulate
 from bci_core.session.folder import SessionFolder
 from bci_core.session.replay import replay_session
-from bci_core.session.simulate import simulate_session
+from bci_core.session.simulate import play_session
 from bci_core.session.unblind import unblind_session
 from drivers.amplifiers.sine import SineSettings
 
@@ -115,7 +115,7 @@ def ran(rig: Rig, out: Path, patch: pytest.MonkeyPatch, duration_s: float = 8.0)
     patch.setattr(build, "stimulator", stimulator)
     screen = Screen()
     given = KEEPERS if rig.arms is not None and rig.arms.blind else ()
-    folder, _ = simulate_session(rig, "test", out, screen, duration_s, given)
+    folder, _ = play_session(rig, "test", out, screen, duration_s, given)
     patch.setattr(build, "stimulator", make)
     return Ran(folder, screen, put_out)
 
@@ -320,9 +320,9 @@ def test_a_design_that_was_changed_afterwards_is_told(blind: list[Ran], tmp_path
 def test_no_blind_session_without_its_keepers(tmp_path: Path) -> None:
     for given in ((), KEEPERS[:1], (KEEPERS[0], Passphrase("third", "x"))):
         with pytest.raises(InputError, match="needs the keys of its keepers, first and second"):
-            simulate_session(rig_with(BLIND), "test", tmp_path, Screen(), 1.0, given)
+            play_session(rig_with(BLIND), "test", tmp_path, Screen(), 1.0, given)
     with pytest.raises(InputError, match="keepers are for a session with"):
-        simulate_session(rig_with(None), "test", tmp_path, Screen(), 1.0, KEEPERS)
+        play_session(rig_with(None), "test", tmp_path, Screen(), 1.0, KEEPERS)
     assert list(tmp_path.iterdir()) == []
 
 

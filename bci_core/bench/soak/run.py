@@ -20,7 +20,7 @@ from bci_core.config.rig import Rig
 from bci_core.errors import InputError, NodeError
 from bci_core.session import build
 from bci_core.session.folder import SessionFolder
-from bci_core.session.simulate import SHOW_EVERY_S, on_virtual_clock, simulate_session
+from bci_core.session.simulate import SHOW_EVERY_S, on_virtual_clock, play_session
 from bci_core.session.watch import HEALTH_EVERY_S
 
 PRESET = "bench-latency"
@@ -136,7 +136,7 @@ def _simulated(
     rig: Rig, source: str, duration_s: float, out: Path, say: Say
 ) -> tuple[SessionFolder, Story, Mapping[str, Any]]:
     probe = Probe(say, LslClock())
-    folder, _ = simulate_session(rig, source, out, probe, duration_s, report=False)
+    folder, _ = play_session(rig, source, out, probe, duration_s)
     say("reading the ledger")
     story = read_story(folder.ledger)
     story.processes = probe.story.processes

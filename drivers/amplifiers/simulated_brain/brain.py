@@ -92,6 +92,11 @@ class SimulatedBrain:
         """
         self._opened().feel(emissions, self._t0_s)
 
+    @property
+    def feeling_read_s(self) -> float:
+        """Longest wait of a `read` after which nothing that is felt comes too late."""
+        return self._settings.feel_delay_s / 2.0
+
     def truth(self) -> NDArray[np.float64]:
         """What has really happened since the last call, (n_events, 7), as `truth_labels`.
 

@@ -119,7 +119,9 @@ def advance(
                 state[_TRAIN_SITE] = tracks[k, SITE]
                 if state[_AT] >= 0.0:
                     age = np.exp(-state[_AT] / settings[_AGING])
-                    if uniform(random) < settings[_STOP] * tracks[k, RECRUIT] * age:
+                    chance = settings[_STOP] * tracks[k, RECRUIT] * age
+                    # What cannot happen draws no number, or a deaf brain would change.
+                    if chance > 0.0 and uniform(random) < chance:
                         state[_TOTAL] = state[_AT]
             state[_TRAIN_UC] += tracks[k, CHARGE]
             state[_SINCE_PULSE] = 0.0
@@ -129,7 +131,7 @@ def advance(
             after = state[_SINCE_DISCHARGE] < settings[_MEMORY]
             which = (1 if same else 0) + (2 if after else 0)
             risk = 1.0 - np.exp(-settings[_HAZARDS + which] * state[_TRAIN_UC])
-            if uniform(random) < risk:
+            if risk > 0.0 and uniform(random) < risk:
                 starts = 1
             state[_TRAIN_UC] = 0.0
             state[_LAST_SITE] = state[_TRAIN_SITE]

@@ -15,7 +15,7 @@ from bci_core.clock import VirtualClock
 from bci_core.config.load import load_rig
 from bci_core.control.arms_settings import ArmsSettings, ShamArm
 from bci_core.session import simulate
-from bci_core.session.simulate import simulate_session
+from bci_core.session.simulate import play_session
 from drivers.amplifiers.simulated_brain.brain import SimulatedBrain
 from drivers.amplifiers.simulated_brain.truth import LABELS
 
@@ -49,7 +49,7 @@ def ran(preset: str, out: Path, seconds: float, sham: bool = False) -> Ran:
         rig = replace(rig, arms=ArmsSettings(sham=ShamArm()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, "finish", lambda _folder, _progress: {})
-        folder, _ = simulate_session(rig, "test", out, Silent(), seconds)
+        folder, _ = play_session(rig, "test", out, Silent(), seconds)
     with folder.truth.open(newline="") as file:
         return Ran(folder.path, list(csv.DictReader(file)))
 

@@ -1,0 +1,93 @@
+"""``bci bench effect``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bci_core.cli.bench_output import Json, console_for, table, write
+from bci_core.cli.saying import saying
+
+if TYPE_CHECKING:
+    from bci_core.bench.effect.intervals import Difference
+
+
+def effect(
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="One loop; may be given again.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=2, max=1000, help="Brains that each loop is run on.")
+    ] = 4,
+    duration_s: Annotated[
+        float | None,
+        typer.Option("--duration", help="Simulated seconds of each run. [default: each its own]"),
+    ] = None,
+    page: Annotated[Path | None, typer.Option("--page", help="File for the plots, HTML.")] = None,
+    to: Json = None,
+) -> None:
+    """Measure what the loop does to the simulated brain, against sham; sham must do nothing.
+
+    Ripple disruption, theta-locked stimulation, sound in up states and responsive stimulation,
+    each on several brains: stimulated by the loop, with sham in its place, and alone. What
+    stimulation does to the brain was put into it: this checks the software, and is no claim
+    about brains. Exit status 1 when an effect is not shown, or sham has one.
+
+    Example: `bci bench effect --only ripple-disruption --page effect.html`
+    """
+    from bci_core.bench.effect.measure import chosen, measure_effect
+    from bci_core.errors import InputError
+
+    cases = chosen(only or ())
+    console = console_for(to)
+    if page is not None:
+        try:
+            page.open("a").close()
+        except OSError as error:
+            raise InputError(f"--page {page}: cannot be written ({error.strerror})") from error
+    with saying(console) as say:
+        effects = [measure_effect(case, seeds, duration_s, say) for case in cases]
+    shown = table(
+        "On the simulated brain: a check of the software",
+        "loop",
+        "of",
+        "unit",
+        "active",
+        "sham",
+        "alone",
+        "active - sham (95 %)",
+        "sham - alone (95 %)",
+        "triggers",
+        "shams",
+        "felt",
+    )
+    for each in effects:
+        means = (f"{each.mean(c):.1f} (n {each.n(c)})" for c in ("active", "sham", "unstimulated"))
+        shown.add_row(
+            each.case.name,
+            each.case.quantity,
+            each.case.unit,
+            *means,
+            _with_interval(each.active),
+            _with_interval(each.sham),
+            str(each.pulses),
+            str(each.shams),
+            str(each.felt),
+        )
+    if not console.is_terminal:
+        console.width = 200
+    console.print(shown)
+    failures = [failure for each in effects for failure in each.failures]
+    for failure in failures:
+        console.print(f"FAILED  {failure}", markup=False, soft_wrap=True)
+    if page is not None:
+        from bci_core.bench.effect.page import render
+
+        page.write_text(render(effects), "utf-8")
+        console.print(f"plots: {page}", markup=False, soft_wrap=True)
+    write([each.to_dict() for each in effects], to)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _with_interval(found: "Difference") -> str:
+    return f"{found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f})"
