@@ -10,8 +10,8 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.clock import Clock
-from bci_core.contracts import Capabilities, SoundCapabilities
 from bci_core.errors import DeviceError, LinkError, SafetyError
 from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
 from bci_core.safety.read_back import require_same

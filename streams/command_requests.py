@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.errors import LinkError
 from bci_core.events import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram

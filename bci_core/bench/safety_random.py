@@ -7,7 +7,7 @@ import numpy as np
 
 from bci_core.bench.safety_oracle import Facts
 from bci_core.bench.safety_vectors import DEVICE
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bci_core.contracts import SoundCapabilities
+from bci_core.capabilities import SoundCapabilities
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.stimulus import ClickTrain, ProgramPart, StimProgram
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isclose, pi
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import SafetyError
 from bci_core.safety import charge
 from bci_core.safety.check import check_programs

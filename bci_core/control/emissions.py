@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.events import Emission
 
 LABELS = ("channel", "amplitude", "onset_s", "offset_s")

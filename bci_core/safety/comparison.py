@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isnan
 
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.events import Delivery, Outcome, Trigger
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.limits import TOLERANCE, at_most

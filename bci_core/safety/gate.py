@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
-from bci_core.contracts import Capabilities, SoundCapabilities, StimulatorLink
+from bci_core.capabilities import Capabilities, SoundCapabilities
+from bci_core.contracts import StimulatorLink
 from bci_core.errors import BciError
 from bci_core.events import (
     Acceptance,

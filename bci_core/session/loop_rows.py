@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.chunk import StreamInfo
 from bci_core.config.rig import Rig
-from bci_core.contracts import Capabilities, SoundCapabilities, StimProtocol, StimulatorLink
+from bci_core.contracts import StimProtocol, StimulatorLink
 from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal
 from bci_core.control.plain import plain

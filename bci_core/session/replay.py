@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bci_core.capabilities import Capabilities
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import LslClock
 from bci_core.config.load import load_rig
 from bci_core.config.rig import Rig
-from bci_core.contracts import Capabilities
 from bci_core.control.blinding import withhold
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError

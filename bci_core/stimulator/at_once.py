@@ -8,7 +8,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, ClassVar, TypeVar
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError, InputError
 from bci_core.events import (
     Acceptance,

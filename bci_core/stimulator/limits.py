@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError, SafetyError
 from bci_core.events import Refusal
 from bci_core.holds import hold_refusals

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Delivery, Reading, Refusal
 from bci_core.stimulator.queue import Accepted

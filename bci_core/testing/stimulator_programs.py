@@ -4,7 +4,7 @@ from dataclasses import replace
 from math import ceil, floor
 from typing import Any
 
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.stimulus import BiphasicPulse, ClickTrain, PulseTrain, StimProgram
 
 Able = Capabilities | SoundCapabilities

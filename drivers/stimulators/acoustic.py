@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel
 
-from bci_core.contracts import SoundCapabilities
+from bci_core.capabilities import SoundCapabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Emission, Reading, Refusal
 from bci_core.stimulator.limits import electrode_refusals, name_of, out_of, slot_refusals

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bci_core.contracts import SoundCapabilities
+from bci_core.capabilities import SoundCapabilities
 from drivers.stimulators.firmware_settings import TAIL_SD, FirmwareSettings
 
 N_OUTPUTS = 2

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from drivers.stimulators.electrode import ElectrodeSettings
 from drivers.stimulators.firmware_settings import WiredSettings
 

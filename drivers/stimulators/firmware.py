@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.errors import DeviceError
 from bci_core.events import (
     Acceptance,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from drivers.stimulators.firmware_settings import WiredSettings
 
 N_CHANNELS = 96

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError
 from bci_core.events import Emission
 from bci_core.stimulator.faults import OPEN_FACTOR

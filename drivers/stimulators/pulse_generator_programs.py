@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.events import Refusal
 from bci_core.stimulator.limits import name_of, program_refusals, pulses_of
 from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram

@@ -4,7 +4,7 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.stimulator.queue import Reaction
 from bci_core.stimulator.settings import StimulatorSettings
 from drivers.stimulators.electrode import ElectrodeSettings

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from drivers.stimulators.electrode import ElectrodeSettings
 from drivers.stimulators.firmware_settings import WiredSettings
 

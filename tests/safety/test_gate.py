@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import LinkError, SafetyError
 from bci_core.events import Acceptance, ArmingState, Delivery, Outcome, Refusal, Trigger
 from bci_core.safety.arming import Arming

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bci_core.bench.safety_vectors import DEVICE
-from bci_core.contracts import SoundCapabilities
+from bci_core.capabilities import SoundCapabilities
 from bci_core.errors import SafetyError
 from bci_core.events import (
     ArmingState,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bci_core.contracts import Capabilities
+from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError, InputError, SafetyError
 from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
 from bci_core.stimulator.at_once import AtOnce

@@ -8,7 +8,7 @@ from bci_core import registry
 from bci_core.bench.scenarios.evidence import Evidence
 from bci_core.bench.scenarios.judge import Check
 from bci_core.bench.scenarios.scenario import DEVICE, Scenario
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.errors import ConfigError
 from bci_core.stimulator.faults import FaultKind
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from bci_core import registry
 from bci_core.bench.scenarios.applicable import NotApplicable, require_kind
-from bci_core.contracts import Capabilities, SoundCapabilities
+from bci_core.capabilities import Capabilities, SoundCapabilities
 
 TRAIN_S = 0.4
 SINGLE_PULSE_HZ = 100.0
