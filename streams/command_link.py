@@ -16,7 +16,6 @@ from bci_core.errors import DeviceError, LinkError, SafetyError
 from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
 from bci_core.safety.read_back import require_same
 from bci_core.stimulus import StimProgram
-from streams.admission import BUSY
 from streams.command_frames import (
     RENEW_FRAME,
     Kind,
@@ -43,19 +42,11 @@ from streams.command_requests import (
     Reset,
     Status,
 )
-from streams.keys import SessionKeys, fingerprint
+from streams.handshake import WATCHED, why_failed
+from streams.keys import SessionKeys
 from streams.lifeline import Lifeline
 from streams.sockets import DONTWAIT, eager_context, next_event, readable
 
-_WATCHED = (
-    zmq.EVENT_CONNECTED
-    | zmq.EVENT_CLOSED
-    | zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-)
 _ERRORS = {"safety": SafetyError, "device": DeviceError, "link": LinkError}
 
 NEVER_MS: Final = 3_600_000
@@ -241,7 +232,7 @@ class CommandLink:
     def _try_to_connect(self, until_s: float) -> bool:
         """Connect and shake hands; False when nobody is there."""
         self._socket = self._context.socket(zmq.DEALER)
-        self._monitor = self._socket.get_monitor_socket(_WATCHED)
+        self._monitor = self._socket.get_monitor_socket(WATCHED)
         self._poller = zmq.Poller()
         self._poller.register(self._monitor, zmq.POLLIN)
         self._socket.set(zmq.CURVE_SERVERKEY, self._keys.server_public.encode())
@@ -269,14 +260,8 @@ class CommandLink:
             elif event == zmq.EVENT_CLOSED:
                 self._give_up_socket()
                 return False
-            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-                raise LinkError(self._why_refused(value))
             else:
-                raise LinkError(
-                    f"the handshake with the stimulator at {self.endpoint} failed: it does not "
-                    "have the server key of this session, or is no stimulator of ours; take "
-                    "endpoint and keys from the same session"
-                )
+                raise LinkError(why_failed(event, value, self.endpoint, self._keys))
         if not connected:
             # Not told yet that the connection was refused, on a busy machine.
             self._give_up_socket()
@@ -290,17 +275,6 @@ class CommandLink:
         self._socket.disable_monitor()
         self._monitor.close()
         self._socket.close()
-
-    def _why_refused(self, status: int) -> str:
-        if status == BUSY:
-            return (
-                f"the stimulator at {self.endpoint} has another client; it serves one at a time. "
-                "Close that one first"
-            )
-        return (
-            f"the stimulator at {self.endpoint} refused this client's key "
-            f"{fingerprint(self._keys.client_public)}; take the keys of the stimulator's session"
-        )
 
     def _request(self, request: Request) -> Reply:
         self._send(json_frame(request))
