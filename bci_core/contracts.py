@@ -15,17 +15,8 @@ from pydantic import BaseModel
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.chunk import Chunk, StreamInfo
 from bci_core.clock import Clock
-from bci_core.events import (
-    Acceptance,
-    Decision,
-    Delivery,
-    Detection,
-    DeviceStatus,
-    Emission,
-    Impedance,
-    Situation,
-    Trigger,
-)
+from bci_core.events import Acceptance, Decision, Delivery, Detection, Emission, Situation, Trigger
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
 

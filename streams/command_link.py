@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.clock import Clock
 from bci_core.errors import DeviceError, LinkError, SafetyError
-from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
+from bci_core.events import Acceptance, Delivery, Trigger
 from bci_core.safety.read_back import require_same
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 from streams.command_frames import (
     RENEW_FRAME,

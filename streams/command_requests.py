@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.errors import LinkError
-from bci_core.events import DeviceStatus, Impedance
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
 VERSION: Final = 3

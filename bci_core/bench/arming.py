@@ -14,10 +14,10 @@ from typing import Any
 from bci_core.bench import arming_model as m
 from bci_core.bench.arming_model import EVENTS, TICK_S, ArmingModel
 from bci_core.errors import RunError, SafetyError
-from bci_core.events import ArmingState
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.transition import CONDUCTING, LATCHED
+from bci_core.status import ArmingState
 
 SETTINGS = ArmingSettings(
     stale_after_s=m.STALE * TICK_S,

@@ -7,7 +7,7 @@ long ago each thing happened, and works out from that alone what may be.
 from copy import copy
 from dataclasses import dataclass
 
-from bci_core.events import ArmingState
+from bci_core.status import ArmingState
 
 TICK_S = 0.125
 STALE, HEARTBEAT, LEASE, LOCKOUT, STOPPING, HOLD, TRAIN = 2, 4, 3, 2, 1, 480, 2

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.clock import Clock
 from bci_core.contracts import Stimulator
-from bci_core.events import Acceptance, Delivery, DeviceStatus, Impedance, Trigger
+from bci_core.events import Acceptance, Delivery, Trigger
 from bci_core.safety.read_back import require_same
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
 

@@ -22,12 +22,12 @@ from copy import copy
 from math import inf, isfinite
 
 from bci_core.errors import SafetyError
-from bci_core.events import ArmingState
 from bci_core.safety.arming_settings import LONGEST_LEASE_S, ArmingSettings
 from bci_core.safety.limits import at_least, at_most
 from bci_core.safety.reasons import refuse, same_name
 from bci_core.safety.running import RunningTrains
 from bci_core.safety.transition import CONDUCTING, LATCHED, Transition
+from bci_core.status import ArmingState
 
 
 class Arming:

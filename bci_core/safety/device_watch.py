@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from math import inf, isfinite
 
-from bci_core.events import ArmingState, Delivery, DeviceStatus, Outcome
+from bci_core.events import Delivery, Outcome
+from bci_core.status import ArmingState, DeviceStatus
 
 STALE_S = 1.0
 """A device clock that has stood still for this long tells of a status that is not fresh."""

@@ -7,15 +7,7 @@ from math import inf
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.contracts import StimulatorLink
 from bci_core.errors import BciError
-from bci_core.events import (
-    Acceptance,
-    Delivery,
-    DeviceStatus,
-    Impedance,
-    Outcome,
-    Refusal,
-    Trigger,
-)
+from bci_core.events import Acceptance, Delivery, Outcome, Refusal, Trigger
 from bci_core.holds import GivenLast
 from bci_core.safety.after_discharge import AfterDischargeLock
 from bci_core.safety.arming import Arming
@@ -31,6 +23,7 @@ from bci_core.safety.reasons import refuse
 from bci_core.safety.shape import label
 from bci_core.safety.unchanged import Unchanged
 from bci_core.safety.unreported import Unreported
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
 

@@ -2,7 +2,7 @@
 
 from math import inf, isfinite
 
-from bci_core.events import ArmingState
+from bci_core.status import ArmingState
 
 Train = tuple[int, float, float]
 """Sequence number, start and end in seconds."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bci_core.events import ArmingState
+from bci_core.status import ArmingState
 
 ACTIVE = frozenset({ArmingState.ARMED, ArmingState.STIMULATING, ArmingState.RECOVERY})
 """States with a valid lease."""

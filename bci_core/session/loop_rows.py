@@ -10,9 +10,10 @@ from bci_core.contracts import StimProtocol, StimulatorLink
 from bci_core.control.blinding import OUTCOME
 from bci_core.control.journal import Journal
 from bci_core.control.plain import plain
-from bci_core.events import Impedance, Outcome
+from bci_core.events import Outcome
 from bci_core.safety.arming import Arming
 from bci_core.safety.transition import transition_event
+from bci_core.status import Impedance
 
 if TYPE_CHECKING:
     # Compiled code takes long to import.

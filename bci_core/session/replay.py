@@ -18,17 +18,7 @@ from bci_core.config.rig import Rig
 from bci_core.control.blinding import withhold
 from bci_core.control.journal import decision_rows, guard_row
 from bci_core.errors import SessionError
-from bci_core.events import (
-    Acceptance,
-    Delivery,
-    Detection,
-    DeviceStatus,
-    EventKind,
-    Impedance,
-    Outcome,
-    Situation,
-    Trigger,
-)
+from bci_core.events import Acceptance, Delivery, Detection, EventKind, Outcome, Situation, Trigger
 from bci_core.record.ledger_format import LedgerRow
 from bci_core.record.revealed import read_rows
 from bci_core.record.xdf import read_session_xdf
@@ -39,6 +29,7 @@ from bci_core.session.arms import seed_of
 from bci_core.session.doses import earlier_of
 from bci_core.session.folder import SessionFolder
 from bci_core.session.loop_rows import guard_name
+from bci_core.status import DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 
 CHUNK = 256

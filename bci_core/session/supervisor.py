@@ -14,7 +14,6 @@ from bci_core.chunk import StreamInfo
 from bci_core.clock import Clock, process_age_s
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
-from bci_core.events import ArmingState
 from bci_core.session import doses
 from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
@@ -28,6 +27,7 @@ from bci_core.session.progress import Progress
 from bci_core.session.rearming import PASSING, Rearming
 from bci_core.session.stop import StopRequest
 from bci_core.session.watch import Watch
+from bci_core.status import ArmingState
 
 READY_S = 60.0
 """Longest wait for a node; a cold compile of the kernels takes a few seconds."""

@@ -10,16 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError, InputError
-from bci_core.events import (
-    Acceptance,
-    ArmingState,
-    Delivery,
-    DeviceStatus,
-    Emission,
-    Impedance,
-    Outcome,
-    Trigger,
-)
+from bci_core.events import Acceptance, Delivery, Emission, Outcome, Trigger
+from bci_core.status import ArmingState, DeviceStatus, Impedance
 from bci_core.stimulator.faults import Faults
 from bci_core.stimulator.lease import Lease
 from bci_core.stimulator.limits import require_within, too_long

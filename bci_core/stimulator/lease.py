@@ -1,7 +1,8 @@
 """Whether a device may fire: not before it is armed, not past its lease, not with a fault."""
 
 from bci_core.errors import DeviceError, SafetyError
-from bci_core.events import ArmingState, Refusal
+from bci_core.events import Refusal
+from bci_core.status import ArmingState
 from bci_core.stimulator.ticks import Ticks
 
 

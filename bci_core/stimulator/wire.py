@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError
-from bci_core.events import Delivery, Reading, Refusal
+from bci_core.events import Delivery, Refusal
+from bci_core.status import Reading
 from bci_core.stimulator.queue import Accepted
 from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import StimProgram

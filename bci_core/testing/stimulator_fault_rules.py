@@ -7,7 +7,7 @@ from typing import Any
 
 from bci_core.contracts import Stimulator
 from bci_core.errors import BciError, DeviceError
-from bci_core.events import ArmingState
+from bci_core.status import ArmingState
 from bci_core.stimulus import ClickTrain, StimProgram
 from bci_core.testing.require import require
 from bci_core.testing.stimulator_expectations import (

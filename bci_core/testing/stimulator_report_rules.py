@@ -2,7 +2,8 @@
 
 from bci_core.contracts import Stimulator
 from bci_core.errors import DeviceError, SafetyError
-from bci_core.events import ArmingState, Delivery, Emission, Outcome, Trigger
+from bci_core.events import Delivery, Emission, Outcome, Trigger
+from bci_core.status import ArmingState
 from bci_core.stimulus import ClickTrain, StimProgram
 from bci_core.testing.require import require
 from bci_core.testing.stimulator_expectations import (

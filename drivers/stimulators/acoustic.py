@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from bci_core.capabilities import SoundCapabilities
 from bci_core.errors import DeviceError
-from bci_core.events import Emission, Reading, Refusal
+from bci_core.events import Emission, Refusal
+from bci_core.status import Reading
 from bci_core.stimulator.limits import electrode_refusals, name_of, out_of, slot_refusals
 from bci_core.stimulator.ticks import Ticks
 from bci_core.stimulus import ClickTrain, StimProgram

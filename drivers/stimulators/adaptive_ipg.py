@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from bci_core.errors import SafetyError
-from bci_core.events import Acceptance, Delivery, Reading, Refusal, Trigger
+from bci_core.events import Acceptance, Delivery, Refusal, Trigger
+from bci_core.status import Reading
 from bci_core.stimulator.limits import TOLERANCE, name_of, program_refusals
 from bci_core.stimulus import PulseTrain, StimProgram
 from drivers.stimulators.adaptive_ipg_settings import (

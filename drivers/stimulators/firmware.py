@@ -17,17 +17,8 @@ import numpy as np
 
 from bci_core.capabilities import Capabilities, SoundCapabilities
 from bci_core.errors import DeviceError
-from bci_core.events import (
-    Acceptance,
-    Delivery,
-    DeviceStatus,
-    Emission,
-    Impedance,
-    Outcome,
-    Reading,
-    Refusal,
-    Trigger,
-)
+from bci_core.events import Acceptance, Delivery, Emission, Outcome, Refusal, Trigger
+from bci_core.status import DeviceStatus, Impedance, Reading
 from bci_core.stimulator.faults import LATE_ACK_S, WATCHDOG_S, FaultKind, Faults, garbled
 from bci_core.stimulator.lease import Lease
 from bci_core.stimulator.limits import require_within

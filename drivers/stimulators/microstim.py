@@ -12,7 +12,8 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from bci_core.errors import DeviceError
-from bci_core.events import Delivery, Impedance, Reading, Refusal
+from bci_core.events import Delivery, Refusal
+from bci_core.status import Impedance, Reading
 from bci_core.stimulator.limits import program_refusals
 from bci_core.stimulus import StimProgram
 from drivers.stimulators.firmware import Firmware

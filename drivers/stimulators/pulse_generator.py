@@ -14,7 +14,8 @@ from typing import ClassVar
 from pydantic import BaseModel
 
 from bci_core.errors import DeviceError
-from bci_core.events import Delivery, DeviceStatus, Emission, Reading, Refusal
+from bci_core.events import Delivery, Emission, Refusal
+from bci_core.status import DeviceStatus, Reading
 from bci_core.stimulator.at_once import AtOnce
 from bci_core.stimulator.faults import FaultKind
 from bci_core.stimulator.queue import Accepted

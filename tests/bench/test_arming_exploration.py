@@ -9,8 +9,8 @@ import pytest
 from bci_core.bench.arming import SETTINGS, TO_ARMED, explore_arming
 from bci_core.bench.arming_model import EVENTS
 from bci_core.errors import RunError
-from bci_core.events import ArmingState
 from bci_core.safety.arming import Arming
+from bci_core.status import ArmingState
 
 
 @pytest.mark.processes

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bci_core.errors import DeviceError, SafetyError
-from bci_core.events import ArmingState, Outcome, Trigger
+from bci_core.events import Outcome, Trigger
+from bci_core.status import ArmingState
 from bci_core.stimulator.faults import DRIFT, FaultKind
 from bci_core.stimulator.limits import pulses_of
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram

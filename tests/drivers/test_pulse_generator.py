@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from bci_core import registry
 from bci_core.errors import DeviceError, SafetyError
-from bci_core.events import ArmingState, Delivery, Emission, Outcome, Trigger
+from bci_core.events import Delivery, Emission, Outcome, Trigger
 from bci_core.safety.read_back import require_same
+from bci_core.status import ArmingState
 from bci_core.stimulator.faults import Faults
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import check_stimulator

@@ -10,7 +10,8 @@ import pytest
 
 from bci_core.clock import LslClock
 from bci_core.errors import DeviceError
-from bci_core.events import ArmingState, Outcome, Trigger
+from bci_core.events import Outcome, Trigger
+from bci_core.status import ArmingState
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from drivers.stimulators import pulse_generator_bytes as wire
 from drivers.stimulators.pulse_generator import PulseGenerator

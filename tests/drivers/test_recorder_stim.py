@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from bci_core.errors import DeviceError, SafetyError
-from bci_core.events import ArmingState, Outcome, Trigger
+from bci_core.events import Outcome, Trigger
+from bci_core.status import ArmingState
 from bci_core.stimulus import BiphasicPulse, ProgramPart, PulseTrain, StimProgram
 from bci_core.testing.check_stimulator import check_stimulator
 from drivers.stimulators.electrode import ElectrodeSettings

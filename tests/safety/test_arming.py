@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bci_core.errors import SafetyError
-from bci_core.events import ArmingState
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.transition import transition_event
+from bci_core.status import ArmingState
 
 SETTINGS = ArmingSettings(stale_after_s=0.1, heartbeat_timeout_s=1.0)
 

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from bci_core.capabilities import Capabilities
 from bci_core.errors import LinkError, SafetyError
-from bci_core.events import Acceptance, ArmingState, Delivery, Outcome, Refusal, Trigger
+from bci_core.events import Acceptance, Delivery, Outcome, Refusal, Trigger
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate, Sent
+from bci_core.status import ArmingState
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 
 # 0.5 uC in 0.4 s and 1 uC in 0.45 s; they share electrode 2.

@@ -9,20 +9,13 @@ import pytest
 from bci_core.bench.safety_vectors import DEVICE
 from bci_core.capabilities import SoundCapabilities
 from bci_core.errors import SafetyError
-from bci_core.events import (
-    ArmingState,
-    Delivery,
-    DeviceStatus,
-    Impedance,
-    Outcome,
-    Refusal,
-    Trigger,
-)
+from bci_core.events import Delivery, Outcome, Refusal, Trigger
 from bci_core.safety.arming import Arming
 from bci_core.safety.arming_settings import ArmingSettings
 from bci_core.safety.device_watch import DISAGREE_S
 from bci_core.safety.envelope import SafetyEnvelope, SafetySettings
 from bci_core.safety.gate import SafetyGate, Sent
+from bci_core.status import ArmingState, DeviceStatus, Impedance
 from bci_core.stimulus import BiphasicPulse, ClickTrain, ProgramPart, PulseTrain, StimProgram
 
 PULSE = BiphasicPulse(1000.0, 100.0)

@@ -16,9 +16,10 @@ from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import MASK, Journal
 from bci_core.detection.band_power import BandPowerSettings
 from bci_core.errors import DeviceError
-from bci_core.events import ArmingState, Detection, EventKind
+from bci_core.events import Detection, EventKind
 from bci_core.session import build
 from bci_core.session.live_loop import LiveLoop, SampleStreams
+from bci_core.status import ArmingState
 from streams.lsl import Wake
 
 INFO = StreamInfo("bench", 250.0, ("Fz", "C3"), "bench-1")

@@ -8,7 +8,8 @@ import pytest
 
 from bci_core.capabilities import Capabilities
 from bci_core.errors import DeviceError, InputError, SafetyError
-from bci_core.events import ArmingState, Delivery, Outcome, Refusal, Trigger
+from bci_core.events import Delivery, Outcome, Refusal, Trigger
+from bci_core.status import ArmingState
 from bci_core.stimulator.at_once import AtOnce
 from bci_core.stimulator.limits import program_refusals
 from bci_core.stimulator.queue import Accepted, Reaction

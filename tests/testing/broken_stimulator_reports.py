@@ -3,15 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bci_core.events import (
-    Acceptance,
-    ArmingState,
-    Delivery,
-    DeviceStatus,
-    Emission,
-    Impedance,
-    Trigger,
-)
+from bci_core.events import Acceptance, Delivery, Emission, Trigger
+from bci_core.status import ArmingState, DeviceStatus, Impedance
 from bci_core.stimulus import StimProgram
 from drivers.stimulators.firmware import Firmware
 from drivers.stimulators.microstim import Microstim

@@ -14,7 +14,8 @@ from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import finite_or_null
 from bci_core.control.plain import plain
 from bci_core.errors import DeviceError
-from bci_core.events import Acceptance, Delivery, DeviceStatus, Emission, Trigger
+from bci_core.events import Acceptance, Delivery, Emission, Trigger
+from bci_core.status import DeviceStatus
 
 ROUND_TRIP_S = 0.0002
 """What the path is said to take; on the virtual clock it takes nothing."""
