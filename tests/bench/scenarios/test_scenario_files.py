@@ -57,7 +57,7 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         ('kind = "samples.late"\nat_s = 1.0\nfor_s = 1.0', "needs delay_s"),
         ('kind = "samples.gone"\nat_s = 1.0\nfor_s = 1.0\ndelay_s = 1.0', "has delay_s"),
         ('kind = "samples.gone"\nat_s = 1.0', "lasts more than 0 s"),
-        ('kind = "session.stop"\nat_s = 1.0\nfor_s = 1.0', "a press has none"),
+        ('kind = "session.stop"\nat_s = 1.0\nfor_s = 1.0', "a press and a kill have none"),
         ('kind = "samples.gone"\nat_s = 1.0\nfor_s = 9.0', "before the 5 s of duration_s"),
     ],
 )
