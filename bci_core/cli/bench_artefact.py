@@ -37,9 +37,11 @@ def artefact(
 
     Example: `bci bench artefact --only ripple --pulses 100`
     """
-    from bci_core.bench.artefact.measure import chosen, measure_artefact
+    from bci_core.bench.artefact.cases import CASES
+    from bci_core.bench.artefact.measure import measure_artefact
+    from bci_core.bench.chosen import chosen
 
-    cases = chosen(only or ())
+    cases = chosen(CASES, only or (), "detector")
     console = console_for(to)
     with saying(console) as say:
         results = [

@@ -35,10 +35,12 @@ def effect(
 
     Example: `bci bench effect --only ripple-disruption --page effect.html`
     """
-    from bci_core.bench.effect.measure import chosen, measure_effect
+    from bci_core.bench.chosen import chosen
+    from bci_core.bench.effect.cases import CASES
+    from bci_core.bench.effect.measure import measure_effect
     from bci_core.errors import InputError
 
-    cases = chosen(only or ())
+    cases = chosen(CASES, only or (), "loop")
     console = console_for(to)
     if page is not None:
         try:

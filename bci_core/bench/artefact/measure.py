@@ -1,17 +1,17 @@
 """Gives so many pulses, with artefacts so far above the signal, and counts what they cause."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bci_core.bench.artefact.cases import CASES, Case
+from bci_core.bench.artefact.cases import Case
 from bci_core.bench.artefact.pair import play_pair
 from bci_core.bench.effect.runs import run_condition, with_amplifier
 from bci_core.clock import VirtualClock
 from bci_core.config.rig import Rig
-from bci_core.errors import InputError, RunError
+from bci_core.errors import RunError
 from bci_core.session import build
 
 CALIBRATION_S = 60.0
@@ -52,20 +52,6 @@ class SelfTriggers:
         """As JSON has it."""
         keys = self.__slots__[1:]
         return {"detector": self.case.name} | {key: getattr(self, key) for key in keys}
-
-
-def chosen(only: Sequence[str]) -> list[Case]:
-    """The cases of these names; all when none is given.
-
-    Raises
-    ------
-    InputError
-    """
-    names = [case.name for case in CASES]
-    unknown = sorted(set(only) - set(names))
-    if unknown:
-        raise InputError(f"no detector is called {unknown[0]!r} here; there are {', '.join(names)}")
-    return [case for case in CASES if not only or case.name in only]
 
 
 def measure_artefact(

@@ -1,12 +1,12 @@
 """Runs the three conditions of each loop over some seeds, and judges what differs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from bci_core.bench.effect.cases import CASES, Case
+from bci_core.bench.effect.cases import Case
 from bci_core.bench.effect.intervals import LEVEL, Difference, Values, difference
 from bci_core.bench.effect.runs import (
     CONDITIONS,
@@ -117,20 +117,6 @@ class Effect:
             "present": self.present,
             "sham_is_none": self.sham_is_none,
         }
-
-
-def chosen(only: Sequence[str]) -> list[Case]:
-    """The cases of these names; all when none is given.
-
-    Raises
-    ------
-    InputError
-    """
-    names = [case.name for case in CASES]
-    unknown = sorted(set(only) - set(names))
-    if unknown:
-        raise InputError(f"no loop is called {unknown[0]!r}; there are {', '.join(names)}")
-    return [case for case in CASES if not only or case.name in only]
 
 
 def measure_effect(
