@@ -4,6 +4,7 @@ import os
 import tempfile
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,23 @@ def pytest_configure(config: pytest.Config) -> None:
         modules = sorted(Path(detection.__file__).parent.glob("*.py"), reverse=worker == "gw1")
         for path in modules:
             import_module(f"{detection.__name__}.{path.stem}")
+
+
+STAGES = ("tests/closed_loop/", "tests/bench/live/", "tests/bench/test_bench_runs.py")
+"""Where whole sessions run, several at a time: from one worker, or they would crowd the machine."""
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As ``--dist loadfile``, with all of `STAGES` as one file."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneStage(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "stage" if nodeid.startswith(STAGES) else nodeid.split("::", 1)[0]
+
+    return OneStage(config, log)
 
 
 # Tests of what the coverage gate asks for. Tracing makes every other test slower too.
