@@ -279,9 +279,8 @@ class SafetyGate:
         """
         armed = not self._arming.check(now_s)
         since_s = self._arming.armed_s if armed else -inf
-        answered_s = (asked_s, told_s)
         stimulates = bool(self._unreported)
-        doubt = self._watch.note(status, answered_s, now_s, armed, stimulates, since_s)
+        doubt = self._watch.note(status, (asked_s, told_s), now_s, armed, stimulates, since_s)
         if doubt is None:
             return ""
         end = self._arming.latch if doubt.latches else self._arming.disarm
