@@ -23,7 +23,7 @@ run: $(VENV)/installed ## run the default session for 20 s, on simulated hardwar
 	$(BIN)/bci run theta-phase --duration 20
 
 test: $(VENV)/installed-dev ## every test but those of the next two, with coverage of the safety code
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20 \
 		-m 'not document and not figures' \
 		--cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python tests/coverage_gate.py .coverage.json
