@@ -128,7 +128,9 @@ def on_a_small_disk(stage: Any, min_free_disk_mb: float, fill_mb: float) -> Any:
     )
     inside = Path("/proc") / str(session.process.pid) / "root" / disk.relative_to("/")
     session.look_in(inside)
-    session.until_delivered()
+    # The first of them are on the disk by then: the recorder takes over twice a second, and
+    # writes through a buffer of some kilobytes, which samples fill in two seconds.
+    session.until_delivered(20)
     at_s = CLOCK.now_s()
     with suppress(OSError), (inside / "other").open("wb", buffering=0) as other:
         while other.tell() < fill_mb * 1e6:
