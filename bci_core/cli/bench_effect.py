@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bci_core.cli.bench_output import Json, console_for, table, write
+from bci_core.cli.bench_output import Json, console_for, require_writable, table, write
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -38,15 +38,10 @@ def effect(
     from bci_core.bench.chosen import chosen
     from bci_core.bench.effect.cases import CASES
     from bci_core.bench.effect.measure import measure_effect
-    from bci_core.errors import InputError
 
     cases = chosen(CASES, only or (), "loop")
     console = console_for(to)
-    if page is not None:
-        try:
-            page.open("a").close()
-        except OSError as error:
-            raise InputError(f"--page {page}: cannot be written ({error.strerror})") from error
+    require_writable("--page", page)
     with saying(console) as say:
         effects = [measure_effect(case, seeds, duration_s, say) for case in cases]
     shown = table(

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bci_core.cli.bench_output import WIDE, Json, console_for, table, write
+from bci_core.cli.bench_output import (
+    WIDE,
+    Json,
+    Kept,
+    Plot,
+    console_for,
+    require_writable,
+    table,
+    write,
+)
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -41,13 +50,8 @@ def loopback(
     session: Annotated[
         Path | None, typer.Option("--session", help="Run none: read this session's recording.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Where the session folder is kept. [default: thrown away]"),
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--plot", help="File for a page of plots.")
-    ] = None,
+    out: Kept = None,
+    picture: Plot = None,
     to: Json = None,
 ) -> None:
     """Time the whole path, from a marked sample to the pulse coming back in the signal.
@@ -64,6 +68,7 @@ def loopback(
     from bci_core.session.folder import SessionFolder
 
     console = console_for(to)
+    require_writable("--plot", picture)
     channels = Channels(mark_channel, return_channel, mark_uv, return_uv, within_s)
     with saying(console) as say:
         if session is not None:

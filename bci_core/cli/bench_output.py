@@ -29,6 +29,12 @@ Json = Annotated[
     typer.Option("--json", help="File for the result as JSON; none, or -, for standard output."),
 ]
 
+Kept = Annotated[
+    Path | None,
+    typer.Option("--out", help="Where the session folder is kept. [default: thrown away]"),
+]
+Plot = Annotated[Path | None, typer.Option("--plot", help="File for a page of plots.")]
+
 
 def judge(console: Console, what: str, value: float | None, limit: float, unit: str) -> None:
     """One line: a figure against its budget."""
@@ -53,14 +59,27 @@ def console_for(to: Path | None) -> Console:
 
     A file that cannot be written is refused here, before minutes of measuring.
     """
-    if to is not None and not _is_stdout(to):
-        try:
-            to.open("a").close()
-        except OSError as error:
-            from bci_core.errors import InputError
-
-            raise InputError(f"--json {to}: cannot be written ({error.strerror})") from error
+    if not _is_stdout(to):
+        require_writable("--json", to)
     return Console(stderr=_is_stdout(to), highlight=False)
+
+
+def require_writable(option: str, path: Path | None) -> None:
+    """Refuse a file that was asked for and cannot be written, before anything is measured.
+
+    Raises
+    ------
+    InputError
+        It cannot be opened.
+    """
+    if path is None:
+        return
+    try:
+        path.open("a").close()
+    except OSError as error:
+        from bci_core.errors import InputError
+
+        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from error
 
 
 def write(result: Mapping[str, Any] | Sequence[Any], to: Path | None) -> None:

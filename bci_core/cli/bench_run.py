@@ -74,10 +74,6 @@ def run(
         raise typer.Exit(_mutants(named, console, to))
 
     def show(verdict: Verdict) -> None:
-        outcomes = ", ".join(
-            f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
-        )
-        mark = "FAILED" if verdict.failed else "passed"
         if verdict.not_applicable:
             console.print(
                 f"not applicable  {verdict.name}: {verdict.not_applicable}",
@@ -85,6 +81,10 @@ def run(
                 soft_wrap=True,
             )
             return
+        outcomes = ", ".join(
+            f"{n} {what}" for what, n in verdict.figures.get("outcomes", {}).items()
+        )
+        mark = "FAILED" if verdict.failed else "passed"
         console.print(
             f"{mark}  {verdict.name}  ({outcomes or 'no trigger'}; {verdict.took_s:.1f} s)",
             markup=False,

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bci_core.cli.bench_output import WIDE, Json, console_for, table, write
+from bci_core.cli.bench_output import (
+    WIDE,
+    Json,
+    Kept,
+    Plot,
+    console_for,
+    require_writable,
+    table,
+    write,
+)
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -30,13 +39,8 @@ def soak(
     session: Annotated[
         Path | None, typer.Option("--session", help="Run none: judge this session's folder.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Where the session folder is kept. [default: thrown away]"),
-    ] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--plot", help="File for a page of plots.")
-    ] = None,
+    out: Kept = None,
+    picture: Plot = None,
     to: Json = None,
 ) -> None:
     """Run a session for hours; follow memory, file handles, threads, latency and losses.
@@ -54,6 +58,7 @@ def soak(
     from bci_core.session.folder import SessionFolder
 
     console = console_for(to)
+    require_writable("--plot", picture)
     with saying(console) as say:
         if session is not None:
             result = soak_of(SessionFolder.open(session))
