@@ -1,6 +1,7 @@
 """Runs live scenarios, one after the other, and says what held."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,7 +13,7 @@ from bci_core.bench.live.session import run_live
 from bci_core.bench.scenarios.evidence import read_evidence
 from bci_core.bench.scenarios.judge import Check, figures
 from bci_core.bench.scenarios.load import Named, rig_of
-from bci_core.bench.scenarios.run import Verdict, keep_folder
+from bci_core.bench.scenarios.run import Verdict, keep_folder, run_scenarios
 from bci_core.bench.scenarios.scenario import DEVICE, Scenario
 from bci_core.clock import Clock
 from bci_core.config.rig import Rig
@@ -30,30 +31,22 @@ def run_live_scenarios(
     done: Callable[[Verdict], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Verdict]:
-    """Run scenarios one after the other.
+    """As `bci_core.bench.scenarios.run.run_scenarios`, on sessions of real processes.
 
     Parameters
     ----------
-    named : sequence of Named
-    clock : Clock
-    stimulator : str, optional
-        Takes the place of every rig's stimulator.
-    keep : Path, optional
-        Where session folders are left, one folder a scenario; else they are removed.
-    done : callable (Verdict)
-        Is told of each as it is over.
+    named, clock, stimulator, keep, done
+        As there.
     say : callable (str)
         Is given lines of progress.
     """
-    verdicts = []
-    for number, each in enumerate(named, start=1):
-        begun_s = clock.now_s()
-        before = f"{number} of {len(named)}, {each.name}: "
-        verdict = judge_live(each, clock, stimulator, keep, lambda line, b=before: say(b + line))  # type: ignore[misc] # mypy knows no defaults of lambdas
-        verdict.took_s = clock.now_s() - begun_s
-        verdicts.append(verdict)
-        done(verdict)
-    return verdicts
+    numbers = count(1)
+
+    def judge(each: Named, stimulator: str | None, keep: Path | None) -> Verdict:
+        before = f"{next(numbers)} of {len(named)}, {each.name}: "
+        return judge_live(each, clock, stimulator, keep, lambda line: say(before + line))
+
+    return run_scenarios(named, clock, stimulator, keep, done, judge)
 
 
 def judge_live(

@@ -64,35 +64,7 @@ class Verdict:
         }
 
 
-def run_scenarios(
-    named: Sequence[Named],
-    clock: Clock,
-    stimulator: str | None = None,
-    keep: Path | None = None,
-    done: Callable[[Verdict], None] = lambda _: None,
-) -> list[Verdict]:
-    """Run scenarios one after the other.
-
-    Parameters
-    ----------
-    named : sequence of Named
-    clock : Clock
-        To tell how long each took.
-    stimulator : str, optional
-        Takes the place of every rig's stimulator.
-    keep : Path, optional
-        Where session folders are left, one folder a scenario; else they are removed.
-    done : callable (Verdict)
-        Is told of each as it is over.
-    """
-    verdicts = []
-    for each in named:
-        begun_s = clock.now_s()
-        verdict = judge_scenario(each, stimulator, keep)
-        verdict.took_s = clock.now_s() - begun_s
-        verdicts.append(verdict)
-        done(verdict)
-    return verdicts
+Judge = Callable[[Named, str | None, Path | None], Verdict]
 
 
 def judge_scenario(each: Named, stimulator: str | None = None, keep: Path | None = None) -> Verdict:
@@ -128,6 +100,40 @@ def _run(scenario: Scenario, rig: Rig, out: Path, *, replaced: bool) -> Path:
         if replaced and not scenario.expect.refused_to_start:
             require_holdable(error)
         raise
+
+
+def run_scenarios(
+    named: Sequence[Named],
+    clock: Clock,
+    stimulator: str | None = None,
+    keep: Path | None = None,
+    done: Callable[[Verdict], None] = lambda _: None,
+    judge: Judge = judge_scenario,
+) -> list[Verdict]:
+    """Run scenarios one after the other.
+
+    Parameters
+    ----------
+    named : sequence of Named
+    clock : Clock
+        To tell how long each took.
+    stimulator : str, optional
+        Takes the place of every rig's stimulator.
+    keep : Path, optional
+        Where session folders are left, one folder a scenario; else they are removed.
+    done : callable (Verdict)
+        Is told of each as it is over.
+    judge : callable (Named, str or None, Path or None) -> Verdict
+        Runs one, with `stimulator` and `keep`, and judges what it has left.
+    """
+    verdicts = []
+    for each in named:
+        begun_s = clock.now_s()
+        verdict = judge(each, stimulator, keep)
+        verdict.took_s = clock.now_s() - begun_s
+        verdicts.append(verdict)
+        done(verdict)
+    return verdicts
 
 
 def keep_folder(folder: Path, where: Path) -> None:
