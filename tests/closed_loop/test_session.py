@@ -171,7 +171,9 @@ def test_the_mask_says_which_samples_a_pulse_has_spoilt(finished: Finished) -> N
         spoilt = (times_s[changed[0] :] >= onset_s) & (times_s[changed[0] :] < onset_s + 0.02)
         assert blank[spoilt].all()
     (counted,) = finished.data("samples")
-    assert 0 < counted["blanked"] == pytest.approx(blank.sum(), abs=8)
+    # The recorder outlasts the loop, whose last word on the samples may be a blank.
+    seen = blank[: counted["samples"]]
+    assert 0 < counted["blanked"] == pytest.approx(seen.sum(), abs=8)
     assert (counted["blank_overflow"], counted["mask_overflow"]) == (0, 0)
 
 
