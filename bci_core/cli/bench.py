@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bci_core.cli.bench_output import (
-    WIDE,
     BareJson,
     Json,
     console_for,
@@ -134,8 +133,6 @@ def accuracy(
 
 
 def _show_accuracy(console: Console, figures: "Sequence[Figure]") -> None:
-    if not console.is_terminal:
-        console.width = WIDE
     table = Table(title="Accuracy", title_justify="left", box=None, show_edge=False)
     right = ("measured", "asked")
     for heading in ("on", "figure", *right, "reached", "counts", "offline reference"):

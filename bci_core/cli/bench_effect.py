@@ -1,11 +1,10 @@
 """``bci bench effect``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bci_core.cli.bench_output import Json, console_for, require_writable, table, write
+from bci_core.cli.bench_output import Json, Plot, console_for, require_writable, table, write
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def effect(
         float | None,
         typer.Option("--duration", help="Simulated seconds of each run. [default: each its own]"),
     ] = None,
-    page: Annotated[Path | None, typer.Option("--page", help="File for the plots, HTML.")] = None,
+    picture: Plot = None,
     to: Json = None,
 ) -> None:
     """Measure what the loop does to the simulated brain, against sham; sham must do nothing.
@@ -33,7 +32,7 @@ def effect(
     stimulation does to the brain was put into it: this checks the software, and is no claim
     about brains. Exit status 1 when an effect is not shown, or sham has one.
 
-    Example: `bci bench effect --only ripple-disruption --page effect.html`
+    Example: `bci bench effect --only ripple-disruption --plot effect.html`
     """
     from bci_core.bench.chosen import chosen
     from bci_core.bench.effect.cases import CASES
@@ -41,7 +40,7 @@ def effect(
 
     cases = chosen(CASES, only or (), "loop")
     console = console_for(to)
-    require_writable("--page", page)
+    require_writable("--plot", picture)
     with saying(console) as say:
         effects = [measure_effect(case, seeds, duration_s, say) for case in cases]
     shown = table(
@@ -71,17 +70,15 @@ def effect(
             str(each.shams),
             str(each.felt),
         )
-    if not console.is_terminal:
-        console.width = 200
     console.print(shown)
     failures = [failure for each in effects for failure in each.failures]
     for failure in failures:
         console.print(f"FAILED  {failure}", markup=False, soft_wrap=True)
-    if page is not None:
+    if picture is not None:
         from bci_core.bench.effect.page import render
 
-        page.write_text(render(effects), "utf-8")
-        console.print(f"plots: {page}", markup=False, soft_wrap=True)
+        picture.write_text(render(effects), "utf-8")
+        console.print(f"plots: {picture}", markup=False, soft_wrap=True)
     write([each.to_dict() for each in effects], to)
     raise typer.Exit(1 if failures else 0)
 

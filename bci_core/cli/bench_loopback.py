@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bci_core.cli.bench_output import (
-    WIDE,
     Json,
     Kept,
     Plot,
@@ -85,8 +84,6 @@ def loopback(
 
 
 def _show(console: "Console", result: "LoopbackResult") -> None:
-    if not console.is_terminal:
-        console.width = WIDE
     shown = table("Milliseconds", "", "n", "p50", "p99", "p99.9", "max")
 
     def row(name: str, figures: Any) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
-WIDE = 160
+WIDE = 200
 """Columns of a table that goes to a file or a pipe, which have no width of their own."""
 
 
@@ -61,7 +61,10 @@ def console_for(to: Path | None) -> Console:
     """
     if not _is_stdout(to):
         require_writable("--json", to)
-    return Console(stderr=_is_stdout(to), highlight=False)
+    console = Console(stderr=_is_stdout(to), highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
 
 
 def require_writable(option: str, path: Path | None) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from bci_core.cli.bench_output import WIDE, Json, console_for, plain_text, table, write
+from bci_core.cli.bench_output import Json, console_for, plain_text, table, write
 from bci_core.cli.saying import saying
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ def _show(console: Console, result: "SafetyResult") -> None:
         )
         agrees = "[green]yes[/]" if vector.agrees else "[red]no[/]"
         known.add_row(vector.case, vector.what, computed, expected, vector.unit, agrees)
-    if not console.is_terminal:
-        console.width = WIDE
     console.print(known)
     agreeing = sum(vector.agrees for vector in result.vectors)
     tally = result.tally

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bci_core.cli.bench_output import (
-    WIDE,
     Json,
     Kept,
     Plot,
@@ -73,8 +72,6 @@ def soak(
 
 
 def _show(console: "Console", result: "SoakResult") -> None:
-    if not console.is_terminal:
-        console.width = WIDE
     about = result.about
     counts = about["counts"]
     clock = "simulated" if about["simulated_time"] else "live"

@@ -1,4 +1,7 @@
-"""A person's key, and statements signed with it."""
+"""A person's key, and statements signed with it.
+
+`cryptography` is imported where a key is used: every process imports this, few use one.
+"""
 
 import base64
 import hashlib
@@ -8,14 +11,13 @@ import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING, Any
 
 from bci_core.clock import Clock
 from bci_core.errors import InputError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SHORTEST_PASSPHRASE = 8
 """Characters."""
@@ -68,6 +70,9 @@ class Signed:
         """Whether the key that belongs to these 32 bytes has signed exactly this."""
         if self.fingerprint != fingerprint(public_key):
             return False
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
         try:
             signature = base64.b64decode(self.signature, validate=True)
             Ed25519PublicKey.from_public_bytes(public_key).verify(signature, self.content())
@@ -91,7 +96,7 @@ class PrivateKey:
         32 bytes, for a keyring.
     """
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: "Ed25519PrivateKey") -> None:
         self._key = key
         self.public = key.public_key().public_bytes_raw()
 
@@ -108,6 +113,9 @@ class PrivateKey:
             raise InputError(
                 f"passphrase: {len(passphrase)} characters, limit at least {SHORTEST_PASSPHRASE}"
             )
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         key = Ed25519PrivateKey.generate()
         text = key.private_bytes(
             serialization.Encoding.PEM,
@@ -137,8 +145,11 @@ class PrivateKey:
             raise InputError(f"{path}: the key cannot be read ({error.strerror})") from error
         if mode & 0o077:
             raise InputError(f"{path} has mode {mode:04o}: others can read it; a key has mode 0600")
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
-            key = serialization.load_pem_private_key(text, passphrase.encode())
+            key = load_pem_private_key(text, passphrase.encode())
         except (ValueError, TypeError):
             raise InputError(f"{path}: wrong passphrase, or no encrypted private key") from None
         if not isinstance(key, Ed25519PrivateKey):

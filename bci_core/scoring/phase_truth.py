@@ -7,15 +7,14 @@ phase-locked stimulation; that is a convention, and poor where the oscillation i
 weak.
 
 Phase is that of a cosine: 0° at the peak, 90° falling, 180° at the trough, 270° rising.
+
+`scipy.signal` takes most of a second to import, and every session's end imports this.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len, rfft, rfftfreq
-from scipy.optimize import least_squares
-from scipy.signal import firwin, hilbert, oaconvolve
 
 Floats = NDArray[np.float64]
 
@@ -148,6 +147,9 @@ def true_phase(
 
 def _analytic_signal(x: Floats) -> NDArray[np.complex128]:
     """The signal and its Hilbert transform, padded to a length that transforms fast."""
+    from scipy.fft import next_fast_len
+    from scipy.signal import hilbert
+
     return np.asarray(hilbert(x, next_fast_len(len(x)))[: len(x)])
 
 
@@ -157,6 +159,8 @@ class _Grid:
     def __init__(
         self, times_s: Floats, rate_hz: float, band_hz: tuple[float, float], n_taps: int
     ) -> None:
+        from scipy.signal import firwin, oaconvolve
+
         self._sample_times_s = times_s
         self.rate_hz = rate_hz
         self.band_hz = band_hz
@@ -173,6 +177,8 @@ class _Grid:
         return np.interp(self.times_s, self._sample_times_s, x)
 
     def band_passed(self, x: Floats) -> Floats:
+        from scipy.signal import oaconvolve
+
         even = self.resampled(x)
         return np.asarray(oaconvolve(even - even.mean(), self._taps, mode="same"))
 
@@ -183,6 +189,8 @@ def _fit_sine(axis: Floats, times_s: Floats, x: Floats, grid: _Grid) -> TruePhas
     `axis` is what the sine is even in: seconds, or the count of samples for a source
     that computes it sample by sample while its clock wanders.
     """
+    from scipy.optimize import least_squares
+
     span = axis[-1] - axis[0]
     t = axis - axis[0] - span / 2.0  # from the middle, so that phase and frequency part
     seed_hz = _peak_hz(grid, x) * (times_s[-1] - times_s[0]) / span
@@ -219,6 +227,8 @@ def _fit_sine(axis: Floats, times_s: Floats, x: Floats, grid: _Grid) -> TruePhas
 
 def _peak_hz(grid: _Grid, x: Floats) -> float:
     """Strongest frequency in the band, finer than the resolution of the recording."""
+    from scipy.fft import next_fast_len, rfft, rfftfreq
+
     even = grid.resampled(x)
     size = next_fast_len(8 * len(even), real=True)
     power = np.abs(rfft((even - even.mean()) * np.hanning(len(even)), size))

@@ -17,7 +17,7 @@ CASE = {case.name: case for case in CASES}
 
 def pair(case: Case, blanking_s: float | None) -> Pair:
     """With artefacts that saturate the front end by far."""
-    return play_pair(with_amplifier(case.rig(blanking_s), artefact_ratio=50.0), 15.0)
+    return play_pair(with_amplifier(case.rig(blanking_s), artefact_ratio=50.0), 15.0, case.eager)
 
 
 def test_own_pulses_cause_detections_without_blanking_and_none_with() -> None:
@@ -50,11 +50,27 @@ def test_what_was_recorded_is_detected_again() -> None:
 
 
 def test_a_detection_is_caused_when_nothing_is_near_it_without_the_artefact() -> None:
-    found = Pair(3, np.array([1.0, 2.0, 3.5]), np.array([1.01, 3.0, 3.51]))
+    found = Pair(
+        pulses=3,
+        detected_s=np.array([1.0, 2.0, 3.5, 4.0]),
+        without_s=np.array([1.01, 3.0, 3.51]),
+        eager_s=np.array([1.01, 3.0, 3.51, 4.01]),
+    )
     np.testing.assert_array_equal(found.caused(0.02), [2.0])
+    np.testing.assert_array_equal(found.tipped(0.02), [4.0])
     np.testing.assert_array_equal(found.hidden(0.02), [3.0])
-    nothing = Pair(1, np.array([1.0]), np.array([]))
-    assert (len(nothing.caused(0.02)), len(nothing.hidden(0.02))) == (1, 0)
+    nothing = Pair(1, np.array([1.0]), np.array([]), np.array([]))
+    assert [len(each(0.02)) for each in (nothing.caused, nothing.tipped, nothing.hidden)] == [
+        1,
+        0,
+        0,
+    ]
+
+
+def test_a_hundredth_of_a_threshold_is_what_eager_means() -> None:
+    for case in CASES:
+        for name, value in case.eager.items():
+            assert value == pytest.approx(0.99 * case.detector[name])
 
 
 def test_the_command_counts_pulses_and_fails_where_they_cause_detections() -> None:

@@ -117,7 +117,7 @@ def test_bad_input_is_said(tmp_path: Path) -> None:
     for options, said in (
         (["--only", "nothing"], "there are ripple-disruption, theta-locked"),
         (["--only", "responsive", "--duration", "60"], "give at least 145"),
-        (["--page", str(tmp_path / "no" / "x.html")], "cannot be written"),
+        (["--plot", str(tmp_path / "no" / "x.html")], "cannot be written"),
     ):
         ran = CliRunner().invoke(app, ["bench", "effect", *options])
         assert said in str(ran.exception), ran.output

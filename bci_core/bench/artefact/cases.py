@@ -38,6 +38,9 @@ class Case:
         Detections that are no further apart are of the same event.
     detector, protocol, amplifier : mapping
         Settings in the place of the preset's, for more pulses in the same time.
+    eager : mapping
+        Settings of the detector with which it finds a hundredth more readily, where noise
+        itself comes up to its threshold.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Case:
     detector: Mapping[str, Any] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     amplifier: Mapping[str, Any] = field(default_factory=dict)
+    eager: Mapping[str, Any] = field(default_factory=dict)
 
     def rig(self, blanking_s: float | None) -> Rig:
         """The rig, with a deaf brain; `blanking_s` in the place of the case's."""
@@ -63,16 +67,17 @@ class Case:
 _PACKETS: Final = {"block_s": 0.02, "feel_delay_s": 0.02, "n_channels": 4}
 
 CASES: Final = (
-    # At this threshold noise is found as well, and more often than ripples. Whether it is may
-    # hang on the last bit of a sample, so the artefact has to be gone from that as well.
+    # At this threshold noise is found as well, and more often than ripples, for the sake of
+    # many pulses. Whether it is may hang on the last bit of a sample.
     Case(
         "ripple",
         "brain-ripple-disruption",
-        blanking_s=0.72,
+        blanking_s=0.42,
         tolerance_s=0.02,
         detector={"threshold_sd": 3.0, "noise_channel": None},
         protocol={"deadline_s": 0.1},  # packets of 20 ms are late for the usual one
         amplifier=_PACKETS,
+        eager={"threshold_sd": 2.97},
     ),
     Case("phase", "brain-theta", blanking_s=0.42, tolerance_s=0.02, amplifier=_PACKETS),
     # 80 pulses at each onset.

@@ -33,8 +33,9 @@ class SelfTriggers:
         The two, on the first channel that the detector reads.
     blanking_s, simulated_s : float
     pulses, detections : int
-    caused, hidden : int
-        Detections that are there because of an artefact, and that are not.
+    caused, tipped, hidden : int
+        Detections that are there because of an artefact; that it tipped over a threshold which
+        they would have reached without it to a hundredth; and that are not there because of it.
     """
 
     case: Case
@@ -46,6 +47,7 @@ class SelfTriggers:
     pulses: int = 0
     detections: int = 0
     caused: int = 0
+    tipped: int = 0
     hidden: int = 0
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,13 +95,14 @@ def measure_artefact(
     seed = 0
     while result.pulses < n_pulses:
         seed += 1
-        pair = play_pair(with_amplifier(rig, seed=seed), session_s)
+        pair = play_pair(with_amplifier(rig, seed=seed), session_s, case.eager)
         if not pair.pulses:
             raise RunError(f"{case.name}: no pulse in {session_s:g} s, seed {seed}")
         result.simulated_s += session_s
         result.pulses += pair.pulses
         result.detections += len(pair.detected_s)
         result.caused += len(pair.caused(case.tolerance_s))
+        result.tipped += len(pair.tipped(case.tolerance_s))
         result.hidden += len(pair.hidden(case.tolerance_s))
         say(
             f"{case.name}: {result.pulses} of {n_pulses} pulses, "

@@ -3,17 +3,21 @@
 A detection is caused by our own pulse when it would not be there without the artefact. So the
 samples of the same brain without artefacts are put through the same detector, at the same
 samples blanked as in the session: nothing else differs, however late the artefact shows.
+
+Noise that comes up to a threshold is found or not by the last bit of a sample. What the
+detector would find without the artefact if it were a hundredth more eager is not caused by it.
 """
 
 import sys
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bci_core.bench.effect.runs import played, run_condition, with_amplifier
+from bci_core.bench.effect.runs import played, run_condition, with_amplifier, with_settings
 from bci_core.chunk import Chunk
 from bci_core.config.rig import Rig
 from bci_core.events import EventKind, Outcome
@@ -31,24 +35,34 @@ class Pair:
     Attributes
     ----------
     pulses : int
-    detected_s, without_s : ndarray
-        Times of what was detected and not vetoed, in seconds from the first sample.
+    detected_s, without_s, eager_s : ndarray
+        Times of what was detected and not vetoed, in seconds from the first sample; the last
+        without artefacts by a more eager detector.
     """
 
     pulses: int
     detected_s: NDArray[np.float64]
     without_s: NDArray[np.float64]
+    eager_s: NDArray[np.float64]
 
     def caused(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections that are there because of the artefact."""
-        return _missing_in(self.without_s, self.detected_s, tolerance_s)
+        return _missing_in(self.eager_s, self._only_with(tolerance_s), tolerance_s)
+
+    def tipped(self, tolerance_s: float) -> NDArray[np.float64]:
+        """Detections of what all but reached the threshold without the artefact."""
+        only_with = self._only_with(tolerance_s)
+        return np.setdiff1d(only_with, self.caused(tolerance_s))
 
     def hidden(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections that are not there because of it."""
         return _missing_in(self.detected_s, self.without_s, tolerance_s)
 
+    def _only_with(self, tolerance_s: float) -> NDArray[np.float64]:
+        return _missing_in(self.without_s, self.detected_s, tolerance_s)
 
-def play_pair(rig: Rig, duration_s: float) -> Pair:
+
+def play_pair(rig: Rig, duration_s: float, eager: Mapping[str, Any]) -> Pair:
     """Play a session of the whole loop, and detect again without its artefacts.
 
     Parameters
@@ -56,6 +70,8 @@ def play_pair(rig: Rig, duration_s: float) -> Pair:
     rig : Rig
         With a brain that feels nothing (`bci_core.bench.artefact.cases.DEAF`).
     duration_s : float
+    eager : mapping
+        Settings of the detector that make it more eager; none for one as it is.
     """
     clean = run_condition(with_amplifier(rig, artefact_ratio=0.0), "unstimulated", duration_s)
     with played(rig, duration_s) as (folder, rows):
@@ -68,13 +84,16 @@ def play_pair(rig: Rig, duration_s: float) -> Pair:
         if row.event == "decision" and row.data["kind"] != EventKind.END and not row.data["veto"]
     ]
     detected_s = np.unique([data["sample_s"] for data in told]) - begin_s
-    without_s = detect_again(rig, recorded, rows, clean.samples[:n]) - begin_s
+    eager_rig = replace(rig, detector=with_settings(rig.detector, **eager))
+    without_s, eager_s = (
+        detect_again(each, recorded, rows, clean.samples[:n]) - begin_s for each in (rig, eager_rig)
+    )
     delivered = [
         row.data["n_pulses"]
         for row in rows
         if row.event == "outcome" and row.data["outcome"] == Outcome.DELIVERED
     ]
-    return Pair(int(sum(delivered)), detected_s, without_s)
+    return Pair(int(sum(delivered)), detected_s, without_s, eager_s)
 
 
 def detect_again(
