@@ -4,8 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from math import inf, isfinite, nan
+from math import isfinite, nan
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +18,7 @@ from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
 from bci_core.session.closing import END_S, stop_loop, stop_recorder
 from bci_core.session.desk import OrderDesk
-from bci_core.session.ending import Ending
+from bci_core.session.ending import Ending, Verdict
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess, WaitingNode
@@ -94,11 +93,9 @@ class Supervisor:
         self._operator = operator
         self._stop = StopRequest()
         self._desk = OrderDesk(rig, folder, self._nodes, clock, operator)
-        self._ending: Ending | None = None
-        self._told_failure = False
+        self._verdict = Verdict(clock)
         self._armed_s = nan
         self._to_armed_s = nan
-        self._ended_s = inf
         self._rearming = Rearming(rig.session.max_rearms)
 
     def run(self) -> Ending:
@@ -110,11 +107,11 @@ class Supervisor:
         except _Stopped:
             self._end_as_asked()
         except BciError as error:
-            self._fail(str(error))
+            self._verdict.fail(str(error))
         finally:
             self._finish()
             self._stop.leave()
-        return self._ending or Ending("failed", "ended without a reason", 1)
+        return self._verdict.final()
 
     def press_stop(self) -> None:
         """The key in the terminal: no current from here on. Any thread may press it."""
@@ -136,12 +133,7 @@ class Supervisor:
         source_id = self._info.source_id if published else self._wait("amplifier")["source_id"]
         self._recorder = registry.load("transport", "recorder")(
             self._folder.xdf,
-            [
-                source_id,
-                *self._nodes.told("amplifier", "ready").get("source_ids", []),
-                *self._wait("loop")["source_ids"],
-                *self._wait("stimulator")["source_ids"],
-            ],
+            [source_id, *self._more_source_ids()],
             self._folder.logs / "recorder.log",
             self._folder.lsl_config,
         )
@@ -164,13 +156,8 @@ class Supervisor:
         self._forget_keys()
         self._until(self._recorder.started, "the recorder to start")
         self._nodes.log("scheduling", {"loop": connected["scheduling"]})
-        self._watch = Watch(
-            self._folder,
-            self._recorder,
-            self._nodes,
-            self._rig.session.min_free_disk_mb,
-            self._clock,
-        )
+        least_mb = self._rig.session.min_free_disk_mb
+        self._watch = Watch(self._folder, self._recorder, self._nodes, least_mb, self._clock)
         self._watch.look()
         loop.send({"do": "begin"})
         self._until(lambda: self._status().get("samples", 0) > 0, "the loop's first samples")
@@ -178,9 +165,15 @@ class Supervisor:
         self._rearming.begin(self._clock.now_s())
         self._until(self._is_armed, "the loop to arm")
 
+    def _more_source_ids(self) -> list[str]:
+        """Of the streams beside the samples, as their processes tell."""
+        told = [self._wait("loop"), self._wait("stimulator")]
+        told.append(self._nodes.told("amplifier", "ready"))
+        return [each for one in told for each in one.get("source_ids", [])]
+
     def _serve(self) -> None:
         assert self._watch is not None  # noqa: S101 - _start has made it
-        while self._ending is None:
+        while self._verdict.ending is None:
             self._nodes.pump()
             now_s = self._clock.now_s()
             self._end_as_asked()
@@ -188,11 +181,11 @@ class Supervisor:
                 self._complete(f"ran for {self._duration_s:g} s")
             overdue = self._desk.serve()
             if overdue:
-                self._fail(overdue)
+                self._verdict.fail(overdue)
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             self._watch.look()
-            if self._ending is None:
+            if self._verdict.ending is None:
                 self._show(now_s)
 
     def _finish(self) -> None:
@@ -211,7 +204,7 @@ class Supervisor:
                 step()
             except BciError as error:
                 self._progress.say(str(error))
-                self._fail(str(error))
+                self._verdict.fail(str(error))
             self._tell_failure()
         self._forget_keys()
         self._desk.box.close()
@@ -219,37 +212,26 @@ class Supervisor:
 
     def _show_closing(self) -> None:
         if isfinite(self._armed_s):
-            self._show(self._ended_s, {"disarmed": "closing files"})
+            self._show(self._verdict.ended_s, {"disarmed": "closing files"})
 
     def _close_ledger(self) -> None:
-        ending = self._ending or Ending("failed", "ended without a reason", 1)
+        ending = self._verdict.final()
         armed = isfinite(self._armed_s)
         told = {
             "status": ending.status,
             "reason": ending.reason,
-            "duration_s": self._ended_s - self._armed_s if armed else 0.0,
+            "duration_s": self._verdict.ended_s - self._armed_s if armed else 0.0,
             "to_armed_s": self._to_armed_s if armed else None,
             "rearms": self._rearming.count,
         }
         self._ledger.append("session.end", "supervisor", told, durable=True)
         self._ledger.close()
 
-    def _end(self, status: str, reason: str, exit_status: int) -> None:
-        # The first reason is the cause; a failure while closing turns success into failure.
-        if self._ending is None or (status == "failed" and self._ending.status != "failed"):
-            self._ending = Ending(status, reason, exit_status)
-            self._ended_s = min(self._ended_s, self._clock.now_s())
-
-    def _fail(self, reason: str) -> None:
-        self._end("failed", reason, 1)
-
     def _tell_failure(self) -> None:
         """Say once why the session failed, processes that died of themselves first."""
-        if self._told_failure or self._ending is None or self._ending.status != "failed":
+        reason = self._verdict.failure(self._nodes.died())
+        if reason is None:
             return
-        self._told_failure = True
-        reason = "; ".join(dict.fromkeys([*self._nodes.died(), self._ending.reason]))
-        self._ending = replace(self._ending, reason=reason)
         self._progress.say(f"failed: {reason}")
         # A ledger that cannot be written is a reason to end, not to end worse.
         with suppress(LedgerError):
@@ -259,12 +241,12 @@ class Supervisor:
         """End as somebody asked; for another reason to stop, where there is one."""
         if self._stop or otherwise:
             asked = self._stop.ending() if self._stop else Ending("stopped", otherwise, 143)
-            self._end(asked.status, asked.reason, asked.exit_status)
+            self._verdict.end(asked)
 
     def _complete(self, reason: str) -> None:
         if self._desk.latched:
-            self._fail(f"latched: {self._desk.latched}, and not reset")
-        self._end("completed", reason, 0)
+            self._verdict.fail(f"latched: {self._desk.latched}, and not reset")
+        self._verdict.end(Ending("completed", reason, 0))
 
     def _is_armed(self) -> bool:
         self._arm_again_if_due()
@@ -272,7 +254,7 @@ class Supervisor:
 
     def _arm_again_if_due(self) -> None:
         # What is latched waits for a second person, however often it may be armed again.
-        if self._ending is not None or self._desk.latched:
+        if self._verdict.ending is not None or self._desk.latched:
             return
         if self._rearming.is_due(self._clock.now_s()):
             self._arm()
@@ -298,7 +280,7 @@ class Supervisor:
             case "arm_refused":
                 self._on_refused(message["why"])
             case "done" if message["why"]:
-                self._fail(f"{node.role}: {message['why']}")
+                self._verdict.fail(f"{node.role}: {message['why']}")
             case "done" if message.get("how") == "exhausted":
                 self._on_exhausted()
 
@@ -312,7 +294,7 @@ class Supervisor:
 
     def _on_disarmed(self, change: Mapping[str, Any]) -> None:
         reason = change["reason"]
-        if self._ending is not None or self._stop or not isfinite(self._armed_s):
+        if self._verdict.ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told = f"disarmed: {change['detail'] or reason}"
         self._progress.say(told)
@@ -321,20 +303,22 @@ class Supervisor:
         elif reason not in EXPECTED and not (
             reason in PASSING and self._rearming.disarmed(self._clock.now_s())
         ):
-            self._fail(told)
+            self._verdict.fail(told)
 
     def _on_latched(self, change: Mapping[str, Any]) -> None:
-        if self._ending is not None or self._stop or not isfinite(self._armed_s):
+        if self._verdict.ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told, waits = self._desk.latch(change)
         self._progress.say(told)
         if not waits:
-            self._fail(told)
+            self._verdict.fail(told)
 
     def _on_reset(self, change: Mapping[str, Any]) -> None:
         self._desk.reset()
         if change.get("after") == ArmingState.DISCONNECTED:
-            self._fail("the loop has lost its stimulator; a new session connects to it anew")
+            self._verdict.fail(
+                "the loop has lost its stimulator; a new session connects to it anew"
+            )
             return
         self._rearming.ordered(self._clock.now_s())
         self._progress.say(f"reset by {change['actor']}; arming again")
@@ -345,13 +329,13 @@ class Supervisor:
         was_armed = isfinite(self._armed_s)
         again = self._rearming.disarmed if was_armed else self._rearming.refused_at_first
         if not again(self._clock.now_s()):
-            self._fail(f"the loop was not armed: {why}")
+            self._verdict.fail(f"the loop was not armed: {why}")
 
     def _on_exhausted(self) -> None:
         if isfinite(self._armed_s):
             self._complete("the recording has come to its end")
         else:
-            self._fail("the recording came to its end before the session was armed")
+            self._verdict.fail("the recording came to its end before the session was armed")
 
     def _show(self, now_s: float, more: Mapping[str, Any] = MappingProxyType({})) -> None:
         elapsed = {"elapsed_s": now_s - self._armed_s, "duration_s": self._duration_s}
@@ -366,7 +350,7 @@ class Supervisor:
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         def holds_or_stopped() -> bool:
-            if self._stop or self._ending is not None:
+            if self._stop or self._verdict.ending is not None:
                 raise _Stopped
             return condition()
 
