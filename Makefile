@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test docs figures check lint types imports format bench clean
+.PHONY: help run test sessions docs figures check lint types imports format bench clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,11 +22,14 @@ $(VENV)/installed-dev: $(VENV)/installed
 run: $(VENV)/installed ## run the default session for 20 s, on simulated hardware
 	$(BIN)/bci run theta-phase --duration 20
 
-test: $(VENV)/installed-dev ## every test but those of the next two, with coverage of the safety code
+test: $(VENV)/installed-dev ## every test but those of the next three, with coverage of the safety code
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20 \
-		-m 'not document and not figures' \
+		-m 'not session and not document and not figures' \
 		--cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python tests/coverage_gate.py .coverage.json
+
+sessions: $(VENV)/installed-dev ## whole sessions in real time, with nothing beside them
+	$(BIN)/python -m pytest --durations 10 -m session tests/closed_loop tests/bench
 
 docs: $(VENV)/installed-dev ## run every command of the documents
 	$(BIN)/python -m pytest --numprocesses 2 --dist load -m document tests/docs

@@ -4,7 +4,6 @@ import os
 import tempfile
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -38,42 +37,28 @@ def pytest_configure(config: pytest.Config) -> None:
             import_module(f"{detection.__name__}.{path.stem}")
 
 
-STAGES = ("tests/closed_loop/", "tests/bench/live/", "tests/bench/test_bench_runs.py")
-"""Where whole sessions run, several at a time: from one worker, or they would crowd the machine."""
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """As ``--dist loadfile``, with all of `STAGES` as one file."""
-    if config.getvalue("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadScopeScheduling
-
-    class OneStage(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "stage" if nodeid.startswith(STAGES) else nodeid.split("::", 1)[0]
-
-    return OneStage(config, log)
-
+SESSIONS = ("closed_loop", "bench/live", "bench/test_bench_runs.py")
+"""Where whole sessions run in real time, several at once: they need the machine for themselves."""
 
 # Tests of what the coverage gate asks for. Tracing makes every other test slower too.
 TRACED = (
-    "config",
     "control",
     "drivers",
     "safety",
-    "session",
     "stim_protocols",
     "stimulator",
-    "streams",
     "test_errors.py",
     "test_holds.py",
     "testing",
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before anything is selected by its markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
+        if any(item.path.is_relative_to(here / each) for each in SESSIONS):
+            item.add_marker("session")
         if item.path.relative_to(here).parts[0] not in TRACED:
             item.add_marker("no_cover")
 

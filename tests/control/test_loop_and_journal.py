@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bci_core.clock import VirtualClock
 from bci_core.control.arms import ArmAssigner, Design
-from bci_core.control.arms_settings import ArmsSettings, ShamArm
+from bci_core.control.arms_settings import ActiveArm, ArmsSettings, ShamArm
 from bci_core.control.blanking import Blanking
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.hearing import hear
@@ -194,6 +194,15 @@ def test_a_refusal_by_the_device_is_recorded_too() -> None:
     assert bench.outcome()["outcome"] == Outcome.REFUSED
     assert sum(bench.journal.refused.values()) == 1
     assert bench.markers[0][0].startswith("refused:")
+
+
+def test_the_active_arm_is_stimulation() -> None:
+    bench = Bench(ArmsSettings(active=ActiveArm()))
+    bench.detect()
+    bench.pass_time(0.1)
+    assert bench.outcome()["outcome"] == Outcome.DELIVERED
+    assert bench.markers[0][0] == "stim"
+    assert bench.stream[0][[label for label, _ in ROW].index("sham")] == 0.0
 
 
 def test_sham_is_the_same_without_the_current() -> None:

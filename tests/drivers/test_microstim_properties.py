@@ -180,7 +180,7 @@ def never_closer_than_the_lockout_nor_more_often_than_the_rate(witness: Witness)
         assert beyond.onset_s - first.onset_s >= 60.0 - STEP_S
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(SCRIPTS)
 def test_whatever_a_host_does(doings: list[Do]) -> None:
     witness = play(doings, 1)
@@ -190,7 +190,7 @@ def test_whatever_a_host_does(doings: list[Do]) -> None:
     never_closer_than_the_lockout_nor_more_often_than_the_rate(witness)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(SCRIPTS, st.integers(2, 17))
 def test_splitting_time_changes_nothing(doings: list[Do], steps: int) -> None:
     once, often = play(doings, 1), play(doings, steps)

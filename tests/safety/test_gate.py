@@ -499,7 +499,7 @@ def answers(triggers: list[tuple[float, Trigger]]) -> list[Sent | Refusal]:
     return found
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(ASKED)
 def test_whatever_is_asked_what_is_sent_keeps_every_limit(
     asked: list[tuple[float, float, int, int, bool]],
@@ -531,7 +531,7 @@ def test_whatever_is_asked_what_is_sent_keeps_every_limit(
             assert charge_uc <= 4.5 + 1e-6
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(ASKED)
 def test_refusals_leave_no_trace_and_answers_repeat(
     asked: list[tuple[float, float, int, int, bool]],
@@ -544,7 +544,7 @@ def test_refusals_leave_no_trace_and_answers_repeat(
     assert all(isinstance(answer, Sent) for answer in answers(sent))
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(ASKED)
 def test_sham_changes_no_answer(asked: list[tuple[float, float, int, int, bool]]) -> None:
     triggers = asked_triggers(asked)

@@ -318,14 +318,17 @@ def errors_deg(found: Rows) -> Any:
 
 @pytest.mark.usefixtures("no_report")
 def test_our_own_pulses_are_not_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than a thousand of them, 60 dB above the signal: one detection a trough, no other."""
+    """Hundreds of them, 60 dB above the signal: one detection a trough, no other.
+
+    `bci bench artefact` gives ten thousand.
+    """
     rig = fast(blanking_s=0.01)
-    folder, amplifier = with_artefacts(rig, tmp_path, 106.0, monkeypatch)
+    folder, amplifier = with_artefacts(rig, tmp_path, 36.0, monkeypatch)
     assert amplifier.largest_uv > 1000.0 * 14.2 * 0.95
     outcomes = [row.data["outcome"] for row in read_ledger(folder.ledger) if row.event == "outcome"]
-    assert outcomes.count("delivered") > 1000
+    assert outcomes.count("delivered") > 300
     found = detections(folder)
-    assert len(found) == pytest.approx((106.0 - 1.0) * HZ, abs=3.0)
+    assert len(found) == pytest.approx((36.0 - 1.0) * HZ, abs=3.0)
     assert abs(errors_deg(found)).max() < KEPT_DEG
     assert {row["verdict"] for row in found} == {"stim"}
     assert replay_session(folder).identical

@@ -1,6 +1,7 @@
-"""The presets that close the loop on the simulated brain: what they do to it, and sham does not.
+"""The presets that close the loop on the simulated brain: what is told, and that sham does nothing.
 
-Designed in, so a check of the software and of nothing else.
+How much they do to it is measured by `bci bench effect`. All of it is designed in, so this
+checks the software and nothing else.
 """
 
 import csv
@@ -19,7 +20,7 @@ from bci_core.session.simulate import play_session
 from drivers.amplifiers.simulated_brain.brain import SimulatedBrain
 from drivers.amplifiers.simulated_brain.truth import LABELS
 
-SECONDS = 45.0
+SECONDS = 15.0
 
 
 class Silent:
@@ -62,25 +63,6 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Ran]:
     return active, ran("brain-ripple-disruption", out, SECONDS, sham=True)
 
 
-def difference_ms(first_s: np.ndarray, second_s: np.ndarray) -> tuple[float, float, float]:
-    """Mean difference and its 95 % bootstrap interval."""
-    rng = np.random.default_rng(0)
-    made = [
-        rng.choice(first_s, len(first_s)).mean() - rng.choice(second_s, len(second_s)).mean()
-        for _ in range(2000)
-    ]
-    low, high = np.percentile(made, [2.5, 97.5])
-    return tuple(1e3 * np.array([first_s.mean() - second_s.mean(), low, high]))
-
-
-def test_ripples_are_shorter_where_they_are_stimulated(arms: tuple[Ran, Ran]) -> None:
-    active, sham = arms
-    assert min(len(active.ripples_s), len(sham.ripples_s)) >= 15
-    mean_ms, low_ms, high_ms = difference_ms(active.ripples_s, sham.ripples_s)
-    print(f"ripples, active minus sham: {mean_ms:.1f} ms, 95 % {low_ms:.1f} to {high_ms:.1f} ms")  # noqa: T201
-    assert high_ms < -20.0
-
-
 def test_sham_does_nothing_to_the_brain(arms: tuple[Ran, Ran]) -> None:
     """Every event is that of a brain which nobody stimulates, to the bit."""
     _, sham = arms
@@ -95,7 +77,7 @@ def test_sham_does_nothing_to_the_brain(arms: tuple[Ran, Ran]) -> None:
         rows.extend(alone.truth())
     told = np.array([[float(row[label]) for label in LABELS[1:]] for row in sham.rows])
     n = min(len(rows), len(told))
-    assert n > 80
+    assert n > 25
     np.testing.assert_array_equal(told[:n], np.array(rows)[:n, 1:])
     np.testing.assert_allclose(sham.ripples_s, sham.numbers("ripple", "value"), atol=1e-9)
 
