@@ -555,6 +555,7 @@ def test_current_stops_within_10_ms_of_a_host_that_is_killed(tmp_path: Path) -> 
 def test_the_path_adds_little_to_a_bare_socket(stage: Stage) -> None:
     """Judged against ZeroMQ alone, echoing in a thread, without keys."""
     stop = threading.Event()
+    link = stage.link(stage.serve())
     with zmq.Context() as context, context.socket(zmq.ROUTER) as echo:
         port = echo.bind_to_random_port("tcp://127.0.0.1")
 
@@ -565,15 +566,17 @@ def test_the_path_adds_little_to_a_bare_socket(stage: Stage) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        bare_s = []
+        bare_s: list[float] = []
+        ours_s: list[float] = []
         with context.socket(zmq.DEALER) as ping:
             ping.connect(f"tcp://127.0.0.1:{port}")
-            for _ in range(500):
-                start_s = CLOCK.now_s()
-                ping.send(b"0123456789abcdef")
-                ping.recv()
-                bare_s.append(CLOCK.now_s() - start_s)
+            for _ in range(20):  # by turns, since what else the machine does comes and goes
+                for _ in range(25):
+                    start_s = CLOCK.now_s()
+                    ping.send(b"0123456789abcdef")
+                    ping.recv()
+                    bare_s.append(CLOCK.now_s() - start_s)
+                ours_s.extend(link.round_trip_s(25))
         stop.set()
         thread.join()
-    ours_s = stage.link(stage.serve()).round_trip_s(500)
     assert np.median(ours_s) < 3.0 * np.median(bare_s) + 1e-4

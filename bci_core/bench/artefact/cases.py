@@ -38,9 +38,9 @@ class Case:
         Detections that are no further apart are of the same event.
     detector, protocol, amplifier : mapping
         Settings in the place of the preset's, for more pulses in the same time.
-    eager : mapping
-        Settings of the detector with which it finds a hundredth more readily, where noise
-        itself comes up to its threshold.
+    nearly : tuple of mapping
+        Settings of the detector with thresholds a hundredth different, where noise itself
+        comes up to them.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Case:
     detector: Mapping[str, Any] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
     amplifier: Mapping[str, Any] = field(default_factory=dict)
-    eager: Mapping[str, Any] = field(default_factory=dict)
+    nearly: tuple[Mapping[str, Any], ...] = ()
 
     def rig(self, blanking_s: float | None) -> Rig:
         """The rig, with a deaf brain; `blanking_s` in the place of the case's."""
@@ -77,7 +77,12 @@ CASES: Final = (
         detector={"threshold_sd": 3.0, "noise_channel": None},
         protocol={"deadline_s": 0.1},  # packets of 20 ms are late for the usual one
         amplifier=_PACKETS,
-        eager={"threshold_sd": 2.97},
+        # The other threshold is that at which one event ends and the next may begin.
+        nearly=(
+            {"threshold_sd": 2.97},
+            {"threshold_sd": 2.97, "release_sd": 2.02},
+            {"threshold_sd": 2.97, "release_sd": 1.98},
+        ),
     ),
     Case("phase", "brain-theta", blanking_s=0.42, tolerance_s=0.02, amplifier=_PACKETS),
     # 80 pulses at each onset.

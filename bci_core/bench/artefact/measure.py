@@ -34,8 +34,8 @@ class SelfTriggers:
     blanking_s, simulated_s : float
     pulses, detections : int
     caused, tipped, hidden : int
-        Detections that are there because of an artefact; that it tipped over a threshold which
-        they would have reached without it to a hundredth; and that are not there because of it.
+        Detections that are there because of an artefact; that it tipped over a threshold within
+        a hundredth of which they were without it; and that are not there because of it.
     """
 
     case: Case
@@ -95,7 +95,7 @@ def measure_artefact(
     seed = 0
     while result.pulses < n_pulses:
         seed += 1
-        pair = play_pair(with_amplifier(rig, seed=seed), session_s, case.eager)
+        pair = play_pair(with_amplifier(rig, seed=seed), session_s, case.nearly)
         if not pair.pulses:
             raise RunError(f"{case.name}: no pulse in {session_s:g} s, seed {seed}")
         result.simulated_s += session_s

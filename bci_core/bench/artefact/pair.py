@@ -5,7 +5,8 @@ samples of the same brain without artefacts are put through the same detector, a
 samples blanked as in the session: nothing else differs, however late the artefact shows.
 
 Noise that comes up to a threshold is found or not by the last bit of a sample. What the
-detector would find without the artefact if it were a hundredth more eager is not caused by it.
+detector would find without the artefact, were its thresholds a hundredth different, is not
+caused by it.
 """
 
 import sys
@@ -35,19 +36,19 @@ class Pair:
     Attributes
     ----------
     pulses : int
-    detected_s, without_s, eager_s : ndarray
-        Times of what was detected and not vetoed, in seconds from the first sample; the last
-        without artefacts by a more eager detector.
+    detected_s, without_s, nearly_s : ndarray
+        Times of what was detected and not vetoed, in seconds from the first sample: in the
+        session, without artefacts, and without them by detectors that are nearly the same.
     """
 
     pulses: int
     detected_s: NDArray[np.float64]
     without_s: NDArray[np.float64]
-    eager_s: NDArray[np.float64]
+    nearly_s: NDArray[np.float64]
 
     def caused(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections that are there because of the artefact."""
-        return _missing_in(self.eager_s, self._only_with(tolerance_s), tolerance_s)
+        return _missing_in(self.nearly_s, self._only_with(tolerance_s), tolerance_s)
 
     def tipped(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections of what all but reached the threshold without the artefact."""
@@ -62,7 +63,7 @@ class Pair:
         return _missing_in(self.without_s, self.detected_s, tolerance_s)
 
 
-def play_pair(rig: Rig, duration_s: float, eager: Mapping[str, Any]) -> Pair:
+def play_pair(rig: Rig, duration_s: float, nearly: Sequence[Mapping[str, Any]]) -> Pair:
     """Play a session of the whole loop, and detect again without its artefacts.
 
     Parameters
@@ -70,8 +71,8 @@ def play_pair(rig: Rig, duration_s: float, eager: Mapping[str, Any]) -> Pair:
     rig : Rig
         With a brain that feels nothing (`bci_core.bench.artefact.cases.DEAF`).
     duration_s : float
-    eager : mapping
-        Settings of the detector that make it more eager; none for one as it is.
+    nearly : sequence of mapping
+        Settings of detectors that are nearly the same.
     """
     clean = run_condition(with_amplifier(rig, artefact_ratio=0.0), "unstimulated", duration_s)
     with played(rig, duration_s) as (folder, rows):
@@ -84,16 +85,15 @@ def play_pair(rig: Rig, duration_s: float, eager: Mapping[str, Any]) -> Pair:
         if row.event == "decision" and row.data["kind"] != EventKind.END and not row.data["veto"]
     ]
     detected_s = np.unique([data["sample_s"] for data in told]) - begin_s
-    eager_rig = replace(rig, detector=with_settings(rig.detector, **eager))
-    without_s, eager_s = (
-        detect_again(each, recorded, rows, clean.samples[:n]) - begin_s for each in (rig, eager_rig)
-    )
+    rigs = [rig, *(replace(rig, detector=with_settings(rig.detector, **each)) for each in nearly)]
+    found_s = [detect_again(each, recorded, rows, clean.samples[:n]) - begin_s for each in rigs]
+    without_s, nearly_s = found_s[0], np.unique(np.concatenate(found_s))
     delivered = [
         row.data["n_pulses"]
         for row in rows
         if row.event == "outcome" and row.data["outcome"] == Outcome.DELIVERED
     ]
-    return Pair(int(sum(delivered)), detected_s, without_s, eager_s)
+    return Pair(int(sum(delivered)), detected_s, without_s, nearly_s)
 
 
 def detect_again(
