@@ -77,11 +77,12 @@ CASES: Final = (
         detector={"threshold_sd": 3.0, "noise_channel": None},
         protocol={"deadline_s": 0.1},  # packets of 20 ms are late for the usual one
         amplifier=_PACKETS,
-        # The other threshold is that at which one event ends and the next may begin.
-        nearly=(
-            {"threshold_sd": 2.97},
-            {"threshold_sd": 2.97, "release_sd": 2.02},
-            {"threshold_sd": 2.97, "release_sd": 1.98},
+        # The second threshold is that at which an event ends, and another may begin; of two that
+        # are close together, only the first is announced.
+        nearly=tuple(
+            {"threshold_sd": threshold_sd, "release_sd": release_sd}
+            for threshold_sd in (2.97, 3.0, 3.03)
+            for release_sd in (1.98, 2.0, 2.02)
         ),
     ),
     Case("phase", "brain-theta", blanking_s=0.42, tolerance_s=0.02, amplifier=_PACKETS),
