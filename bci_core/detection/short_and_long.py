@@ -31,6 +31,7 @@ from bci_core.detection.filter_bank import filter_each, gather, settle_each
 from bci_core.detection.filters import COEFFICIENTS, MEMORIES, band_pass
 from bci_core.detection.short_and_long_settings import ShortAndLongSettings, check
 from bci_core.detection.short_and_long_trend import (
+    AGAIN,
     BIN_SAMPLES,
     ENOUGH,
     HEAD_SIZE,
@@ -57,10 +58,10 @@ COLUMNS = _BAND_PASS + COEFFICIENTS
 # state: rows of one number a channel, the ratios first; then the event; then the block
 _RATIOS, VALUES, _RAW, _HELD, _MEMORY = range(5)
 _ROWS = _MEMORY + MEMORIES
-_SEEN, _IN_BIN, _LASTED, _BELOW, _STRONGEST, _STRENGTH = range(6)
-_EVENT_SIZE = 6
+_SEEN, _IN_BIN, _LASTED, _BELOW, _STRONGEST, _STRENGTH, _SINCE = range(7)
+_EVENT_SIZE = 7
 
-NOTHING, BEGAN, ENDED, CUT_OFF = range(4)
+NOTHING, BEGAN, GOES_ON, ENDED, CUT_OFF = range(5)
 """What `conclude` may say; an event is cut off when it lasts longer than any."""
 
 
@@ -215,15 +216,19 @@ def conclude(settings: NDArray[np.float64], state: NDArray[np.float64], n_above:
     enough = n_above >= settings[MIN_CHANNELS]
     if event[_LASTED] < settings[ENOUGH]:
         event[_LASTED] = event[_LASTED] + 1.0 if enough else 0.0
-        event[_BELOW] = 0.0
+        event[_BELOW] = event[_SINCE] = 0.0
         return BEGAN if event[_LASTED] >= settings[ENOUGH] else NOTHING
     event[_LASTED] += 1.0
+    event[_SINCE] += 1.0
     event[_BELOW] = 0.0 if enough else event[_BELOW] + 1.0
     if (
         event[_BELOW] < settings[OVER]
         and event[_LASTED] - settings[ENOUGH] < settings[LONGEST_EVENT]
     ):
-        return NOTHING
+        if not enough or event[_SINCE] < settings[AGAIN]:
+            return NOTHING
+        event[_SINCE] = 0.0
+        return GOES_ON
     event[_LASTED] = 0.0
     return ENDED if event[_BELOW] >= settings[OVER] else CUT_OFF
 
@@ -259,6 +264,6 @@ def tell(
         return n_found
     event = _event_of(settings, state)
     n_found = announce(out, n_found, row, time_s, event[_STRENGTH])
-    out[n_found - 1, OUT_KIND] = ONSET if said == BEGAN else END
+    out[n_found - 1, OUT_KIND] = END if said >= ENDED else ONSET
     out[n_found - 1, OUT_CHANNEL] = settings[COLUMNS + int(event[_STRONGEST])]
     return n_found

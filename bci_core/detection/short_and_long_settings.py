@@ -36,6 +36,9 @@ class ShortAndLongSettings(BaseModel):
         For how long without a break, for an event to be announced.
     end_s : float
         For how long it must be below the release, to have ended.
+    again_s : float, optional
+        An event that goes on is announced again so long after it was last; unless given,
+        it is announced once. For a protocol that tries one therapy after another.
     max_duration_s : float
         After this an event is announced as ended, whatever the signal, and the trends
         are learnt anew.
@@ -52,6 +55,7 @@ class ShortAndLongSettings(BaseModel):
     min_channels: int = Field(default=1, ge=1)
     min_duration_s: float = Field(default=1.0, ge=0.0, le=600.0)
     end_s: float = Field(default=2.0, ge=0.0, le=600.0)
+    again_s: float | None = Field(default=None, gt=0.0, le=600.0)
     max_duration_s: float = Field(default=300.0, gt=0.0, le=36_000.0)
 
 

@@ -20,8 +20,8 @@ LOW = 0.25
 
 # settings
 BIN_SAMPLES, _N_BINS, _FACTOR, _OFFSET, _RELEASE, _GAIN, _LEARNING = range(7)
-ENOUGH, OVER, LONGEST_EVENT, MIN_CHANNELS, _LOW, RATE, N_CHANNELS = range(7, 14)
-HEAD_SIZE = 14
+ENOUGH, OVER, LONGEST_EVENT, MIN_CHANNELS, _LOW, RATE, N_CHANNELS, AGAIN = range(7, 15)
+HEAD_SIZE = 15
 
 # rows of a block
 _SUM, MISSING, SHORT, TREND, _LEARNT, _PUSHED, _LOW_FOR, ROWS = range(8)
@@ -47,6 +47,9 @@ def head_of(
     head[ENOUGH] = max(1, math.ceil(settings.min_duration_s * bins_hz - 1e-6))
     head[OVER] = max(1, math.ceil(settings.end_s * bins_hz - 1e-6))
     head[LONGEST_EVENT] = math.ceil(settings.max_duration_s * bins_hz - 1e-6)
+    head[AGAIN] = math.inf
+    if settings.again_s is not None:
+        head[AGAIN] = math.ceil(settings.again_s * bins_hz - 1e-6)
     head[MIN_CHANNELS] = settings.min_channels
     # A rate of its own (factor -1) may well be nothing for long; a size may not.
     head[_LOW] = LOW if factor >= 0.0 else 0.0

@@ -71,6 +71,21 @@ def test_one_onset_and_one_end(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_is_announced_again_as_long_as_it_lasts_where_that_is_asked(kind):
+    ill = chunk_of(with_seizure(brain(90), 45.0, 60.0))
+    *found, end = make(kind, again_s=3.0).update(ill)
+    assert {d.kind for d in found} == {EventKind.ONSET}
+    assert end.kind is EventKind.END
+    once = make(kind).update(ill)
+    assert (found[0].sample_s, end.sample_s) == (once[0].sample_s, once[1].sample_s)
+    assert len(found) >= 4
+    steps_s = np.diff([d.sample_s for d in found])
+    assert steps_s.min() >= 3.0 - 1e-9
+    assert steps_s.max() < 5.0
+    assert found[-1].sample_s < end.sample_s
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_names_the_strongest_channel_and_counts_channels(kind):
     ill = with_seizure(brain(70), 45.0, 55.0, columns=(1,))
     assert onsets(make(kind).update(chunk_of(ill)))[0].channel == 1
@@ -281,6 +296,8 @@ def twin(asked, quantity, threshold):
     lasted = below = 0
     enough = max(1, math.ceil(asked.min_duration_s * bins_hz - 1e-6))
     over = max(1, math.ceil(asked.end_s * bins_hz - 1e-6))
+    again = math.inf if asked.again_s is None else math.ceil(asked.again_s * bins_hz - 1e-6)
+    told_at = 0
     found = []
     for k in range(n_bins):
         recent = values[max(0, k + 1 - window) : k + 1]
@@ -308,12 +325,16 @@ def twin(asked, quantity, threshold):
             lasted, below = (lasted + 1, 0) if is_on else (0, 0)
             if lasted >= enough:
                 found.append(((k + 1) * BIN - 1, EventKind.ONSET, ratios.max()))
+                told_at = k
             continue
         lasted, below = lasted + 1, 0 if is_on else below + 1
         assert lasted - enough < longest  # the twin knows no cut-off
         if below >= over:
             found.append(((k + 1) * BIN - 1, EventKind.END, ratios.max()))
             lasted = 0
+        elif is_on and k - told_at >= again:
+            found.append(((k + 1) * BIN - 1, EventKind.ONSET, ratios.max()))
+            told_at = k
     return found
 
 
@@ -330,6 +351,7 @@ TWINS = {
         {},
         {"short_s": 2.0, "long_s": 30.0, "learning_s": 8.0, "min_duration_s": 0.0},
         {"min_channels": 2, "release_ratio": 0.0, "end_s": 0.0},
+        {"again_s": 1.7},
     ],
 )
 def test_agrees_with_its_twin(kind, changes):
