@@ -49,7 +49,6 @@ TRACED = (
     "stimulator",
     "test_errors.py",
     "test_holds.py",
-    "testing",
 )
 
 

@@ -203,16 +203,16 @@ def test_simulated_time_is_fast_and_gives_the_same_each_time(
 ) -> None:
     rig = write_rig()
     rows = []
-    for duration_s in (30, 300):
+    for duration_s in (20, 100):
         out = tmp_path / str(duration_s)
         done = bci("simulate", rig, "--duration", duration_s, "--out", out, "--json")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         ledger = read_ledger(Path(told["folder"]) / "ledger.jsonl")
         rows.append([row.data for row in ledger if row.event == "decision"])
-    assert len(rows[0]) > 140
+    assert len(rows[0]) > 90
     assert rows[0] == rows[1][: len(rows[0])]
-    assert 1490 <= told["delivered"] <= 1500
+    assert 490 <= told["delivered"] <= 500
     assert abs(told["phase"]["mean_error_deg"]) < 1.0
     assert told["phase"]["resultant_length"] > 0.999
     replayed = json.loads(here("replay", told["folder"], "--json").stdout)
