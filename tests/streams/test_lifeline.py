@@ -7,12 +7,10 @@ import threading
 
 import pytest
 
-from bci_core.clock import LslClock
 from bci_core.errors import LinkError
 from streams.lifeline import AVAILABLE, Lifeline
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="no robust mutexes on this system")
-CLOCK = LslClock()
 
 HOST = """
 import socket, sys
