@@ -30,7 +30,7 @@ test: $(VENV)/installed-dev ## every test but those of the next three, with cove
 		--cov --cov-report=term:skip-covered --cov-report=json:.coverage.json
 	$(BIN)/python tests/coverage_gate.py .coverage.json
 
-sessions: $(VENV)/installed-dev ## whole sessions in real time, with nothing beside them
+sessions: $(VENV)/installed-dev ## whole sessions in real time, which want the machine for themselves
 	$(BIN)/python -m pytest --durations 10 -m session tests/closed_loop tests/bench
 
 docs: $(VENV)/installed-dev ## run every command of the documents

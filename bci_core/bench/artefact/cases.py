@@ -86,6 +86,7 @@ CASES: Final = (
                 {"threshold_sd": threshold_sd, "release_sd": release_sd}
                 for threshold_sd in (2.97, 3.0, 3.03)
                 for release_sd in (1.98, 2.0, 2.02)
+                if (threshold_sd, release_sd) != (3.0, 2.0)  # as it is
             ),
             *(
                 {"threshold_sd": threshold_sd, "muscle_ratio": muscle_ratio}

@@ -38,7 +38,7 @@ class Pair:
     pulses : int
     detected_s, without_s, nearly_s : ndarray
         Times of what was detected and not vetoed, in seconds from the first sample: in the
-        session, without artefacts, and without them by detectors that are nearly the same.
+        session, without artefacts, and without them by the same detector or one nearly so.
     """
 
     pulses: int
@@ -48,19 +48,16 @@ class Pair:
 
     def caused(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections that are there because of the artefact."""
-        return _missing_in(self.nearly_s, self._only_with(tolerance_s), tolerance_s)
+        return _missing_in(self.nearly_s, self.detected_s, tolerance_s)
 
     def tipped(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections of what all but reached the threshold without the artefact."""
-        only_with = self._only_with(tolerance_s)
+        only_with = _missing_in(self.without_s, self.detected_s, tolerance_s)
         return np.setdiff1d(only_with, self.caused(tolerance_s))
 
     def hidden(self, tolerance_s: float) -> NDArray[np.float64]:
         """Detections that are not there because of it."""
         return _missing_in(self.detected_s, self.without_s, tolerance_s)
-
-    def _only_with(self, tolerance_s: float) -> NDArray[np.float64]:
-        return _missing_in(self.without_s, self.detected_s, tolerance_s)
 
 
 def play_pair(rig: Rig, duration_s: float, nearly: Sequence[Mapping[str, Any]]) -> Pair:
