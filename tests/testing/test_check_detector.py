@@ -312,6 +312,7 @@ def test_each_way_to_be_broken_is_named(make, rule):
     ("make", "rules"),
     [
         (Lax, ["settings_are_strict"]),
+        (GoesDeaf, ["bad_samples_are_survived"]),
         (LooksBack, ["detections_are_sound", "bad_samples_are_survived"]),
     ],
 )
