@@ -26,7 +26,7 @@ class Ending:
     exit_status: int
 
 
-class Verdict:
+class SessionEnd:
     """How a session is ending, as far as it is known.
 
     Parameters

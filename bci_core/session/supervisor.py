@@ -18,7 +18,7 @@ from bci_core.session.arms import Opened
 from bci_core.session.channel import Message
 from bci_core.session.closing import END_S, stop_loop, stop_recorder
 from bci_core.session.desk import OrderDesk
-from bci_core.session.ending import Ending, Verdict
+from bci_core.session.ending import Ending, SessionEnd
 from bci_core.session.folder import SessionFolder
 from bci_core.session.nodes import Nodes
 from bci_core.session.process import NodeProcess, WaitingNode
@@ -93,7 +93,7 @@ class Supervisor:
         self._operator = operator
         self._stop = StopRequest()
         self._desk = OrderDesk(rig, folder, self._nodes, clock, operator)
-        self._verdict = Verdict(clock)
+        self._end = SessionEnd(clock)
         self._armed_s = nan
         self._to_armed_s = nan
         self._rearming = Rearming(rig.session.max_rearms)
@@ -107,11 +107,11 @@ class Supervisor:
         except _Stopped:
             self._end_as_asked()
         except BciError as error:
-            self._verdict.fail(str(error))
+            self._end.fail(str(error))
         finally:
             self._finish()
             self._stop.leave()
-        return self._verdict.final()
+        return self._end.final()
 
     def press_stop(self) -> None:
         """The key in the terminal: no current from here on. Any thread may press it."""
@@ -173,7 +173,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         assert self._watch is not None  # noqa: S101 - _start has made it
-        while self._verdict.ending is None:
+        while self._end.ending is None:
             self._nodes.pump()
             now_s = self._clock.now_s()
             self._end_as_asked()
@@ -181,11 +181,11 @@ class Supervisor:
                 self._complete(f"ran for {self._duration_s:g} s")
             overdue = self._desk.serve()
             if overdue:
-                self._verdict.fail(overdue)
+                self._end.fail(overdue)
             self._arm_again_if_due()
             self._nodes.end_if_silent("loop")
             self._watch.look()
-            if self._verdict.ending is None:
+            if self._end.ending is None:
                 self._show(now_s)
 
     def _finish(self) -> None:
@@ -204,7 +204,7 @@ class Supervisor:
                 step()
             except BciError as error:
                 self._progress.say(str(error))
-                self._verdict.fail(str(error))
+                self._end.fail(str(error))
             self._tell_failure()
         self._forget_keys()
         self._desk.box.close()
@@ -212,15 +212,15 @@ class Supervisor:
 
     def _show_closing(self) -> None:
         if isfinite(self._armed_s):
-            self._show(self._verdict.ended_s, {"disarmed": "closing files"})
+            self._show(self._end.ended_s, {"disarmed": "closing files"})
 
     def _close_ledger(self) -> None:
-        ending = self._verdict.final()
+        ending = self._end.final()
         armed = isfinite(self._armed_s)
         told = {
             "status": ending.status,
             "reason": ending.reason,
-            "duration_s": self._verdict.ended_s - self._armed_s if armed else 0.0,
+            "duration_s": self._end.ended_s - self._armed_s if armed else 0.0,
             "to_armed_s": self._to_armed_s if armed else None,
             "rearms": self._rearming.count,
         }
@@ -229,7 +229,7 @@ class Supervisor:
 
     def _tell_failure(self) -> None:
         """Say once why the session failed, processes that died of themselves first."""
-        reason = self._verdict.failure(self._nodes.died())
+        reason = self._end.failure(self._nodes.died())
         if reason is None:
             return
         self._progress.say(f"failed: {reason}")
@@ -241,12 +241,12 @@ class Supervisor:
         """End as somebody asked; for another reason to stop, where there is one."""
         if self._stop or otherwise:
             asked = self._stop.ending() if self._stop else Ending("stopped", otherwise, 143)
-            self._verdict.end(asked)
+            self._end.end(asked)
 
     def _complete(self, reason: str) -> None:
         if self._desk.latched:
-            self._verdict.fail(f"latched: {self._desk.latched}, and not reset")
-        self._verdict.end(Ending("completed", reason, 0))
+            self._end.fail(f"latched: {self._desk.latched}, and not reset")
+        self._end.end(Ending("completed", reason, 0))
 
     def _is_armed(self) -> bool:
         self._arm_again_if_due()
@@ -254,7 +254,7 @@ class Supervisor:
 
     def _arm_again_if_due(self) -> None:
         # What is latched waits for a second person, however often it may be armed again.
-        if self._verdict.ending is not None or self._desk.latched:
+        if self._end.ending is not None or self._desk.latched:
             return
         if self._rearming.is_due(self._clock.now_s()):
             self._arm()
@@ -280,7 +280,7 @@ class Supervisor:
             case "arm_refused":
                 self._on_refused(message["why"])
             case "done" if message["why"]:
-                self._verdict.fail(f"{node.role}: {message['why']}")
+                self._end.fail(f"{node.role}: {message['why']}")
             case "done" if message.get("how") == "exhausted":
                 self._on_exhausted()
 
@@ -294,7 +294,7 @@ class Supervisor:
 
     def _on_disarmed(self, change: Mapping[str, Any]) -> None:
         reason = change["reason"]
-        if self._verdict.ending is not None or self._stop or not isfinite(self._armed_s):
+        if self._end.ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told = f"disarmed: {change['detail'] or reason}"
         self._progress.say(told)
@@ -303,22 +303,20 @@ class Supervisor:
         elif reason not in EXPECTED and not (
             reason in PASSING and self._rearming.disarmed(self._clock.now_s())
         ):
-            self._verdict.fail(told)
+            self._end.fail(told)
 
     def _on_latched(self, change: Mapping[str, Any]) -> None:
-        if self._verdict.ending is not None or self._stop or not isfinite(self._armed_s):
+        if self._end.ending is not None or self._stop or not isfinite(self._armed_s):
             return
         told, waits = self._desk.latch(change)
         self._progress.say(told)
         if not waits:
-            self._verdict.fail(told)
+            self._end.fail(told)
 
     def _on_reset(self, change: Mapping[str, Any]) -> None:
         self._desk.reset()
         if change.get("after") == ArmingState.DISCONNECTED:
-            self._verdict.fail(
-                "the loop has lost its stimulator; a new session connects to it anew"
-            )
+            self._end.fail("the loop has lost its stimulator; a new session connects to it anew")
             return
         self._rearming.ordered(self._clock.now_s())
         self._progress.say(f"reset by {change['actor']}; arming again")
@@ -329,13 +327,13 @@ class Supervisor:
         was_armed = isfinite(self._armed_s)
         again = self._rearming.disarmed if was_armed else self._rearming.refused_at_first
         if not again(self._clock.now_s()):
-            self._verdict.fail(f"the loop was not armed: {why}")
+            self._end.fail(f"the loop was not armed: {why}")
 
     def _on_exhausted(self) -> None:
         if isfinite(self._armed_s):
             self._complete("the recording has come to its end")
         else:
-            self._verdict.fail("the recording came to its end before the session was armed")
+            self._end.fail("the recording came to its end before the session was armed")
 
     def _show(self, now_s: float, more: Mapping[str, Any] = MappingProxyType({})) -> None:
         elapsed = {"elapsed_s": now_s - self._armed_s, "duration_s": self._duration_s}
@@ -350,7 +348,7 @@ class Supervisor:
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         def holds_or_stopped() -> bool:
-            if self._stop or self._verdict.ending is not None:
+            if self._stop or self._end.ending is not None:
                 raise _Stopped
             return condition()
 

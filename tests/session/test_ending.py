@@ -3,7 +3,7 @@
 import pytest
 
 from bci_core.clock import VirtualClock
-from bci_core.session.ending import Ending, Verdict
+from bci_core.session.ending import Ending, SessionEnd
 
 COMPLETED = Ending("completed", "ran for 2 s", 0)
 
@@ -14,34 +14,34 @@ def clock() -> VirtualClock:
 
 
 def test_the_first_reason_is_the_cause(clock: VirtualClock) -> None:
-    verdict = Verdict(clock)
-    verdict.fail("the amplifier died")
+    end = SessionEnd(clock)
+    end.fail("the amplifier died")
     clock.sleep_until(101.0)
-    verdict.fail("the loop died")
-    verdict.end(COMPLETED)
-    assert verdict.final() == Ending("failed", "the amplifier died", 1)
-    assert verdict.ended_s == 100.0
+    end.fail("the loop died")
+    end.end(COMPLETED)
+    assert end.final() == Ending("failed", "the amplifier died", 1)
+    assert end.ended_s == 100.0
 
 
 def test_a_failure_while_closing_undoes_a_success_but_not_its_time(clock: VirtualClock) -> None:
-    verdict = Verdict(clock)
-    verdict.end(COMPLETED)
+    end = SessionEnd(clock)
+    end.end(COMPLETED)
     clock.sleep_until(103.0)
-    verdict.fail("the recorder lacks its last marker")
-    assert verdict.final() == Ending("failed", "the recorder lacks its last marker", 1)
-    assert verdict.ended_s == 100.0
+    end.fail("the recorder lacks its last marker")
+    assert end.final() == Ending("failed", "the recorder lacks its last marker", 1)
+    assert end.ended_s == 100.0
 
 
 def test_a_failure_is_told_once_with_what_died_first(clock: VirtualClock) -> None:
-    verdict = Verdict(clock)
-    assert verdict.failure(["loop: killed"]) is None
-    verdict.end(COMPLETED)
-    assert verdict.failure(["loop: killed"]) is None
-    verdict.fail("no answer")
-    assert verdict.failure(["loop: killed", "no answer"]) == "loop: killed; no answer"
-    assert verdict.failure([]) is None
-    assert verdict.final().reason == "loop: killed; no answer"
+    end = SessionEnd(clock)
+    assert end.failure(["loop: killed"]) is None
+    end.end(COMPLETED)
+    assert end.failure(["loop: killed"]) is None
+    end.fail("no answer")
+    assert end.failure(["loop: killed", "no answer"]) == "loop: killed; no answer"
+    assert end.failure([]) is None
+    assert end.final().reason == "loop: killed; no answer"
 
 
 def test_without_a_reason_it_has_failed(clock: VirtualClock) -> None:
-    assert Verdict(clock).final().exit_status == 1
+    assert SessionEnd(clock).final().exit_status == 1

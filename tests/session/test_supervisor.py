@@ -72,7 +72,7 @@ class Scene:
 
     @property
     def ending(self) -> tuple[str, int] | None:
-        ending = self.supervisor._verdict.ending
+        ending = self.supervisor._end.ending
         return None if ending is None else (ending.status, ending.exit_status)
 
 
@@ -182,7 +182,7 @@ def test_a_reset_brings_back_no_stimulator_that_was_lost(scene: Scene) -> None:
     latched(scene)
     scene.hear("row", name="reset", data={"actor": "ada", "after": "disconnected"})
     assert scene.ending == ("failed", 1)
-    assert "a new session" in scene.supervisor._verdict.ending.reason  # type: ignore[union-attr]
+    assert "a new session" in scene.supervisor._end.ending.reason  # type: ignore[union-attr]
 
 
 def test_a_device_whose_lease_has_ended_is_armed_again(tmp_path: Path) -> None:
