@@ -209,12 +209,16 @@ class LiveLoop:
             return
         self._disarmed = reason
         self.arming.disarm(reason, self._clock.now_s())
-        self._tell_transitions()
+        lost: LinkError | None = None
         try:
+            # Before a row is made of it: current may be under way.
             self._link.disarm(reason)
         except LinkError as error:
+            lost = error
+        self._tell_transitions()
+        if lost is not None:
             # A device that has lost us has disarmed itself.
-            self._emit("fault", {"node": "loop", "what": str(error)})
+            self._emit("fault", {"node": "loop", "what": str(lost)})
             self.arming.disconnect(self._clock.now_s())
 
     def reset(self, actor: str, role: str) -> str:

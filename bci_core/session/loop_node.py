@@ -11,6 +11,7 @@ from bci_core.config.load import load_rig
 from bci_core.control.journal import LAST_MARKER, MASK, ROW, Journal
 from bci_core.control.publishing import output_channels
 from bci_core.errors import BciError
+from bci_core.session import build
 from bci_core.session.channel import Channel, Message
 from bci_core.session.doses import doses_of
 from bci_core.session.folder import LIFELINE
@@ -86,6 +87,8 @@ class LoopNode:
         try:
             self._inlet_class = registry.load("transport", "inlet")
             self._rig = load_rig(self._rig_path, ("detector", "guard", "protocol"))
+            # Whoever started this node, and before anything is asked of a device.
+            build.approvals(load_rig(self._rig_path, ("stimulator",)), self._rig_path)
             while not self._ending:
                 if self._live is None or not self._running:
                     self._obey(self._channel.wait(0.1))

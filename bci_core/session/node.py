@@ -65,7 +65,7 @@ def _run(role: str, channel: Channel, rig_path: str, session_id: str, *more: str
         from bci_core.session.stimulator_node import run_stimulator
 
         rig = load_rig(rig_path, ("stimulator",))
-        return run_stimulator(rig, session_id, "".join(more), channel, clock)
+        return run_stimulator(rig, rig_path, session_id, "".join(more), channel, clock)
     from bci_core.session.loop_node import LoopNode
 
     return LoopNode(rig_path, session_id, channel, clock, [each for each in more if each]).run()

@@ -1,6 +1,7 @@
 """From a rig's name to a finished session folder."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -13,14 +14,13 @@ from bci_core.clock import Clock, VirtualClock
 from bci_core.config.load import dump_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import BciError, LedgerError
-from bci_core.people.keyring import Person
 from bci_core.record.ledger import Ledger
 from bci_core.record.provenance import write_provenance
 from bci_core.safety.check import worst_case
 from bci_core.safety.envelope import SafetyEnvelope
 from bci_core.safety.history import Dose
 from bci_core.session import build, doses, privacy
-from bci_core.session.approvals import limits_statement
+from bci_core.session.approvals import approvals_path, limits_statement
 from bci_core.session.arms import Opened, check_keepers, commit
 from bci_core.session.ending import Ending
 from bci_core.session.folder import SessionFolder
@@ -92,9 +92,7 @@ def run_session(
     info = build.check(rig, source, clock)
     earlier = doses.earlier_doses(out, rig.rig.subject, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    opened = open_session(
-        folder, rig, clock, lsl_text, build.approvals(rig, source), earlier, keepers
-    )
+    opened = open_session(folder, rig, clock, lsl_text, source, earlier, keepers)
     progress.say(f"session {folder.path}")
     if opened.told:
         progress.say(opened.told)
@@ -112,7 +110,7 @@ def open_session(
     rig: Rig,
     clock: Clock,
     lsl_text: str = "",
-    approved_by: Sequence[Person] = (),
+    source: str | None = None,
     earlier: Sequence[Dose] = (),
     keepers: Sequence["Keeper"] = (),
 ) -> Opened:
@@ -125,8 +123,9 @@ def open_session(
     clock : Clock
     lsl_text : str
         Configuration of liblsl; "" for a session that does not use it.
-    approved_by : sequence of Person
-        Whose keys stand under limits that are looser than their class.
+    source : str, optional
+        Where the rig is from. The approvals of its limits are beside it, and are kept beside the
+        session's rig; without, none are asked for.
     earlier : sequence of Dose
         What earlier sessions have used of the day's budgets.
     keepers : sequence of Keeper
@@ -136,12 +135,17 @@ def open_session(
     ------
     LedgerError
         The folder cannot be written.
+    SafetyError
+        Approvals are missing, or do not count.
     """
+    approved_by = [] if source is None else build.approvals(rig, source)
     # The limits of the electrode class too, whatever a later version of it says.
     rig_text = dump_rig(replace(rig, safety=rig.safety.resolved()))
     try:
         folder.logs.mkdir(exist_ok=True)
         folder.rig.write_text(rig_text, "utf-8")
+        if approved_by and source is not None:
+            shutil.copyfile(approvals_path(source), approvals_path(str(folder.rig)))
         write_provenance(folder.provenance, rig)
         if lsl_text:
             folder.lsl_config.write_text(lsl_text, "utf-8")

@@ -99,9 +99,7 @@ def play_session(
     amplifier = on_virtual_clock(rig, clock)
     build.check(rig, source, clock)
     folder = SessionFolder.create(out, rig.name, clock)
-    opened = open_session(
-        folder, rig, clock, approved_by=build.approvals(rig, source), keepers=keepers
-    )
+    opened = open_session(folder, rig, clock, source=source, keepers=keepers)
     if opened.told:
         progress.say(opened.told)
     told = _Simulation(rig, folder, opened, amplifier, clock, progress).run(duration_s)

@@ -23,9 +23,12 @@ EMERGENCY_STOP = "emergency_stop"
 
 
 def run_stimulator(
-    rig: Rig, session_id: str, keys_path: str, channel: Channel, clock: Clock
+    rig: Rig, rig_path: str, session_id: str, keys_path: str, channel: Channel, clock: Clock
 ) -> int:
     """Serve until told to stop or until the supervisor is gone.
+
+    Whoever started it: where looser limits take two people's keys, these are looked for beside
+    the rig once more.
 
     SIGUSR1 is the emergency stop: it disarms the device whatever the loop and the
     supervisor are doing. SIGTERM disarms, too, and ends the process.
@@ -34,7 +37,13 @@ def run_stimulator(
     -------
     int
         Exit status of the process.
+
+    Raises
+    ------
+    SafetyError
+        Approvals are missing, or do not count.
     """
+    build.approvals(rig, rig_path)
     device = build.stimulator(rig)
     blind = rig.arms is not None and rig.arms.blind
     keys = registry.load("transport", "command_keys").load(keys_path)

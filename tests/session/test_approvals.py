@@ -1,6 +1,7 @@
 """Looser limits: when words suffice, and whose keys are needed where they do not."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from bci_core.clock import VirtualClock
-from bci_core.config.load import load_rig
+from bci_core.config.load import dump_rig, load_rig
 from bci_core.config.rig import Rig
 from bci_core.errors import ConfigError, InputError, SafetyError
 from bci_core.people.keyring import Keyring, Person, Role
@@ -24,6 +25,7 @@ from bci_core.session.approvals import (
     read_approvals,
 )
 from bci_core.session.folder import SessionFolder
+from bci_core.session.process import NodeProcess
 from bci_core.session.run import open_session
 from drivers.stimulators.microstim import Microstim
 
@@ -176,13 +178,37 @@ def test_a_session_does_not_start_without_them(
     sign("ada", "ben")
     build.check(loose(), source, CLOCK)
     folder = SessionFolder.create(tmp_path, "test", CLOCK)
-    opened = open_session(folder, loose(), CLOCK, approved_by=build.approvals(loose(), source))
+    opened = open_session(folder, loose(), CLOCK, source=source)
     opened.ledger.close()
     rows = [row.data for row in read_ledger(folder.ledger) if row.event == "safety.approval"]
     assert [(row["by"], row["role"]) for row in rows] == [
         ("ada", "clinician"),
         ("ben", "researcher"),
     ]
+    # They stand beside the session's own rig, for whoever reads only that.
+    kept = build.approvals(load_rig(str(folder.rig)), str(folder.rig))
+    assert [person.name for person in kept] == ["ada", "ben"]
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("role", ["loop", "stimulator"])
+def test_a_node_that_is_started_alone_asks_for_them_too(
+    role: str, source: str, ring: Path, tmp_path: Path
+) -> None:
+    Path(source).write_text(dump_rig(loose()), "utf-8")
+    node = NodeProcess(role, [source, "alone"], tmp_path / "log", {**os.environ})
+    try:
+        why = ""
+        while not node.channel.closed and not why:
+            told = node.channel.wait(20.0)
+            assert not any(message["event"] == "connected" for message in told)
+            why = next((m["why"] for m in told if m["event"] == "done"), "")
+        # The one says it to its supervisor, the other, which ends at once, in its log.
+        told_or_logged = why or (tmp_path / "log").read_text("utf-8")
+        assert "2 limits are looser than their class and need the keys" in told_or_logged
+    finally:
+        node.kill()
+        node.close()
 
 
 def test_a_device_that_is_not_simulated_needs_them(

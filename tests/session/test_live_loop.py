@@ -15,7 +15,7 @@ from bci_core.config.rig import Part, Rig
 from bci_core.control.direct_link import DirectLink
 from bci_core.control.journal import MASK, Journal
 from bci_core.detection.band_power import BandPowerSettings
-from bci_core.errors import DeviceError
+from bci_core.errors import DeviceError, LinkError
 from bci_core.events import Detection, EventKind
 from bci_core.session import build
 from bci_core.session.live_loop import LiveLoop, SampleStreams
@@ -149,6 +149,33 @@ def test_what_was_sent_before_is_cut_short(guarded: Rig) -> None:
     assert [row["outcome"] for row in bench.data("outcome")] == ["aborted"]
     # Nothing has been delivered, so nothing is blanked any more.
     assert bench.data("blank")[-1]["start_s"] == bench.data("blank")[-1]["end_s"]
+
+
+def test_the_device_is_stopped_before_a_row_is_made_of_it(
+    guarded: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = armed(guarded)
+    seen: list[str] = []
+    stop = bench.link.disarm
+    monkeypatch.setattr(bench.link, "disarm", lambda reason: (seen.append("device"), stop(reason)))
+    emit = bench.loop._emit
+    monkeypatch.setattr(bench.loop, "_emit", lambda name, row: (seen.append(name), emit(name, row)))
+    bench.loop.disarm("stopped")
+    assert seen == ["device", "disarmed"]
+
+
+def test_a_device_that_does_not_answer_is_disarmed_in_the_books_all_the_same(
+    guarded: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = armed(guarded)
+
+    def gone(_reason: str) -> None:
+        raise LinkError("no answer")
+
+    monkeypatch.setattr(bench.link, "disarm", gone)
+    bench.loop.disarm("stopped")
+    assert [name for name, _ in bench.rows][-2:] == ["disarmed", "fault"]
+    assert bench.loop.arming.check(bench.clock.now_s())
 
 
 def test_it_is_not_armed_again(guarded: Rig) -> None:

@@ -61,6 +61,12 @@ def faults(e: Evidence, kind: str, *which: str) -> list[tuple[float, float]]:
     ]
 
 
+def stale_s(e: Evidence) -> float:
+    """How old the newest sample may be while current flows: seen late, and stopped."""
+    limit_s: float = e.rig["arming"]["stale_after_s"]
+    return limit_s + ROUND_S + STOP_S
+
+
 def granted_s(e: Evidence, fault: dict[str, Any]) -> float:
     """How long current may outlast the beginning of a fault that must end it; else inf.
 
@@ -70,23 +76,22 @@ def granted_s(e: Evidence, fault: dict[str, Any]) -> float:
     """
     session, arming = e.rig["session"], e.rig["arming"]
     lease_s = session["device_lease_s"] + STOP_S
-    stale_s = arming["stale_after_s"] + ROUND_S + STOP_S
     heartbeat_s = arming["heartbeat_timeout_s"] + ROUND_S + STOP_S
     of_kind: dict[str, dict[str | None, float]] = {
         "process.killed": {
             "loop": STOP_S,
             "stimulator": STOP_S,
-            "amplifier": stale_s,
+            "amplifier": stale_s(e),
             "recorder": heartbeat_s,
             "supervisor": heartbeat_s,
         },
         "process.stopped": {
             "loop": lease_s,
             "stimulator": lease_s,
-            "amplifier": stale_s,
+            "amplifier": stale_s(e),
             "supervisor": heartbeat_s,
         },
-        "network.cut": {"commands": lease_s, "samples": stale_s, "everything": lease_s},
+        "network.cut": {"commands": lease_s, "samples": stale_s(e), "everything": lease_s},
         "session.disk_full": {None: FULL_S + heartbeat_s},
     }
     return of_kind.get(fault["kind"], {}).get(fault["role"] or fault["path"], inf)
@@ -146,11 +151,13 @@ def _stop_bound_s(e: Evidence, at_s: float) -> float:
 
 
 def _fresh(e: Evidence) -> Check:
-    """When current begins, samples younger than the limit have come.
+    """With every phase of current, samples younger than the limit have come.
 
-    As recorded, and none while the amplifier's process or its way was gone.
+    As recorded, and none while the amplifier's process or its way was gone. A train that is
+    under way when they turn old has the time that `granted_s` gives the order to stop it, too;
+    that none begins is the decisions' part.
     """
-    limit_s = e.rig["arming"]["stale_after_s"] + ROUND_S
+    limit_s = stale_s(e)
     lease_s = e.rig["session"]["device_lease_s"]
     silent = [
         (f["begin_s"], inf if f["kind"] == "process.killed" else f["end_from_s"])

@@ -184,6 +184,22 @@ def test_rows_that_died_with_their_writer_are_granted_and_no_others() -> None:
     assert "no current without a ledger line" in failing(long_before)
 
 
+@pytest.mark.parametrize(("n_pulses", "old"), [(55, False), (58, True)])
+def test_a_train_has_the_time_of_its_stop_when_samples_turn_old(n_pulses: int, old: bool) -> None:
+    """Samples end at 12 s: 100 ms until they are old, 10 ms until that is seen, 10 ms to stop."""
+
+    def cut(parts: dict[str, Any]) -> None:
+        parts["truth"]["faults"] = [fault(parts, kind="network.cut", role=None, path="samples")]
+        parts["trains"][2] = (11.9, n_pulses)
+        parts["rows"][2:4] = [
+            ("disarmed", {"at_s": 12.109, "reason": "stale"}),
+            ("device_disarmed", {"at_s": 12.118, "reason": "stale"}),
+        ]
+
+    assert ("no current after old data" in failing(cut)) == old
+    assert ("current ends after the fault" in failing(cut)) == old
+
+
 @pytest.mark.parametrize("module", ["judge", "expected"])
 def test_the_judge_shares_no_code_with_the_loop(module: str) -> None:
     source = Path(live.__path__[0], f"{module}.py").read_text()
