@@ -5,6 +5,7 @@ library is missing costs nothing until it is used.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -55,5 +56,12 @@ def origin(kind: str, name: str) -> str:
     return f"{distribution.name} {distribution.version}" if distribution else "unknown"
 
 
-def _entries(kind: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=GROUPS[kind])}
+@cache
+def _entries(kind: str) -> Mapping[str, EntryPoint]:
+    return {entry.name: entry for entry in _installed().select(group=GROUPS[kind])}
+
+
+@cache
+def _installed() -> Any:  # EntryPoints; before Python 3.12 what selects from them as they do
+    """Once a process: to look through what is installed takes longer than to read a rig."""
+    return entry_points()

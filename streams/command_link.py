@@ -2,6 +2,7 @@
 
 import select
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -54,6 +55,9 @@ NEVER_MS: Final = 3_600_000
 RETRY_S: Final = 0.02
 QUEUE_FRAMES: Final = 64
 """Frames that may wait to be sent. More means that the stimulator does not listen."""
+ORDER_S: Final = 1.5
+"""Longest wait for the answer to arm, disarm or reset. A loop that waits says nothing, and is
+ended by its supervisor after 2 s, with nobody told why."""
 
 
 class CommandLink:
@@ -71,7 +75,7 @@ class CommandLink:
     clock : Clock
         One that runs.
     timeout_s : float
-        Longest wait for the server to be there, and for an answer.
+        Longest wait for the server to be there, and for an answer; `ORDER_S` for that to an order.
     lifeline : Path, optional
         Held while the link is open, where the server has made it: see `streams.lifeline`.
         The calling thread must be one that lives as long as the process.
@@ -206,7 +210,7 @@ class CommandLink:
             token = self._next_id()
             start_s = self._clock.now_s()
             self._send(ping_frame(Kind.PING, token))
-            self._await(lambda token=token: token in self._pongs, "a ping")  # type: ignore[misc]
+            self._await(partial(self._pongs.__contains__, token), "a ping", self._timeout_s)
             times_s[i] = self._clock.now_s() - start_s
             self._pongs.discard(token)
         return times_s
@@ -278,8 +282,10 @@ class CommandLink:
         self._socket.close()
 
     def _request(self, request: Request) -> Reply:
+        order = isinstance(request, (Arm, Disarm, Reset))
+        within_s = min(self._timeout_s, ORDER_S) if order else self._timeout_s
         self._send(json_frame(request))
-        self._await(lambda: request.id in self._replies, f"the request to {request.op}")
+        self._await(lambda: request.id in self._replies, f"the request to {request.op}", within_s)
         reply = self._replies.pop(request.id)
         self._disarmed = reply.disarmed
         if reply.error:
@@ -300,8 +306,8 @@ class CommandLink:
                 f"the stimulator at {self.endpoint} does not listen: {QUEUE_FRAMES} frames wait"
             ) from None
 
-    def _await(self, done: Callable[[], bool], what: str) -> None:
-        until_s = self._clock.now_s() + self._timeout_s
+    def _await(self, done: Callable[[], bool], what: str, within_s: float) -> None:
+        until_s = self._clock.now_s() + within_s
         while True:
             self._listen()
             if done():
@@ -311,7 +317,7 @@ class CommandLink:
             if not self._poller.poll(self._left_ms(until_s)):
                 raise LinkError(
                     f"the stimulator at {self.endpoint} did not answer {what} within "
-                    f"{self._timeout_s:g} s; it hangs, or its machine is overloaded"
+                    f"{within_s:g} s; it hangs, or its machine is overloaded"
                 )
 
     def _left_ms(self, until_s: float) -> int:

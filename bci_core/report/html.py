@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from bokeh.embed import components
 from markupsafe import Markup
 
 from bci_core.report.achieved_phase import achieved_phase
@@ -13,7 +12,7 @@ from bci_core.report.evidence import Evidence, SessionFiles, read_evidence
 from bci_core.report.figures import amounts, events, latency, phase, raster
 from bci_core.report.latency import DEVICE, ONSET_ERROR, RESPONSE, STAGES
 from bci_core.report.summary import summary_of, write_text
-from bci_core.report.template import bokeh_scripts, environment, resource, words
+from bci_core.report.template import bokeh_scripts, embedded, environment, resource, words
 from bci_core.report.trace import Trace
 
 _MOST_EVENTS = 200
@@ -100,11 +99,7 @@ def _figures(
         "memory": amounts.memory(evidence),
     }
     drawn = {name: plot for name, plot in made.items() if plot is not None} | dict(audited)
-    if not drawn:
-        return Markup(), {}
-    script, divs = components(drawn)
-    # Bokeh escapes what goes into its JSON.
-    return Markup(script), {name: Markup(div) for name, div in divs.items()}  # noqa: S704
+    return embedded(drawn)
 
 
 def _tone(summary: Mapping[str, Any]) -> str:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bokeh.embed import components
 from markupsafe import Markup
 
 from bci_core.errors import InputError
 from bci_core.report.figures.style import DELIVERED, INK, Figure, plot
-from bci_core.report.template import bokeh_scripts, environment, resource, words
+from bci_core.report.template import bokeh_scripts, embedded, environment, resource, words
 
 COLOURS = {"mark_to_pulse": DELIVERED, "mark_to_onset": INK}
 
@@ -32,7 +31,7 @@ def write_loopback_page(path: Path, told: Told) -> None:
         The file cannot be written.
     """
     made = _tail(told["delays"])
-    script, tail = ("", "") if made is None else components(made)
+    script, figures = embedded({} if made is None else {"tail": made})
     rows = [("mark → pulse, in the recording", told["mark_to_pulse"])]
     rows += [(f"{words(key)}, by the stamps", figures) for key, figures in told["stamps"].items()]
     rows.append(("pulse in the recording after its stamped onset", told["pulse_after_onset"]))
@@ -45,8 +44,8 @@ def write_loopback_page(path: Path, told: Told) -> None:
             s=told,
             rows=rows,
             keys={words(key): colour for key, colour in COLOURS.items()},
-            tail=Markup(tail),  # noqa: S704 - made by bokeh
-            script=Markup(script),  # noqa: S704 - bokeh escapes what goes into its JSON
+            tail=figures.get("tail", ""),
+            script=script,
             css=Markup(resource("page.css")),  # noqa: S704 - our own file
             bokeh=bokeh_scripts() if script else "",
         )

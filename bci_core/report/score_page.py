@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bokeh.embed import components
 from markupsafe import Markup
 
 from bci_core.errors import InputError
@@ -18,7 +17,7 @@ from bci_core.report.figures.events import (
     Scene,
     event_picture,
 )
-from bci_core.report.template import bokeh_scripts, environment, resource
+from bci_core.report.template import bokeh_scripts, embedded, environment, resource
 from bci_core.scoring.score import Score
 
 MOST_PICTURES = 100
@@ -82,14 +81,14 @@ def render_score(score: Score, band_hz: tuple[float, float] | None) -> str:
             pictures[name] = made
             shown.append({"name": name, "title": _title(mark, run.stretch.info.channels[column])})
         sections.append({"title": title, "n": len(events), "shown": shown})
-    script, divs = components(pictures) if pictures else ("", {})
+    script, divs = embedded(pictures)
     page = environment().from_string(resource("score.html"))
     return page.render(
         s=score.to_dict(),
         sections=sections,
         keys=_KEYS,
-        divs={name: Markup(div) for name, div in divs.items()},  # noqa: S704 - made by bokeh
-        script=Markup(script),  # noqa: S704 - bokeh escapes what goes into its JSON
+        divs=divs,
+        script=script,
         css=Markup(resource("page.css")),  # noqa: S704 - our own file
         bokeh=bokeh_scripts() if pictures else "",
     )

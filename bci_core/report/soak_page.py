@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bokeh.embed import components
 from bokeh.models import Range1d
 from markupsafe import Markup
 
 from bci_core.errors import InputError
 from bci_core.report.figures.style import DELIVERED, FAULT, INK, SIGNAL, Figure, plot
-from bci_core.report.template import bokeh_scripts, environment, resource
+from bci_core.report.template import bokeh_scripts, embedded, environment, resource
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Of the processes; after Okabe & Ito (2008)."""
@@ -54,7 +53,7 @@ def render_soak(told: Told) -> str:
         "lost": _per_minute(told["minutes"], "lost", "samples lost so far", FAULT),
     }
     figures = {name: figure for name, figure in made.items() if figure is not None}
-    script, divs = components(figures) if figures else ("", {})
+    script, divs = embedded(figures)
     sections = [
         (title, text, [name for name in names if name in divs]) for title, text, names in SECTIONS
     ]
@@ -76,8 +75,8 @@ def render_soak(told: Told) -> str:
                 "Latency": {"p50": INK, "p99": SIGNAL},
                 "Deliveries and losses": {},
             },
-            figures={name: Markup(div) for name, div in divs.items()},  # noqa: S704 - by bokeh
-            script=Markup(script),  # noqa: S704 - bokeh escapes what goes into its JSON
+            figures=divs,
+            script=script,
             css=Markup(resource("page.css")),  # noqa: S704 - our own file
             bokeh=bokeh_scripts(),
         )

@@ -1,10 +1,13 @@
 """What the pages have in common: the template's environment, and files of our own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.resources import files as package_files
 from math import isfinite
 from typing import Any
 
+from bokeh.document import Document
+from bokeh.embed import components
+from bokeh.models import LayoutDOM
 from bokeh.resources import Resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -19,6 +22,19 @@ def bokeh_scripts() -> Markup:
     """Only the core of BokehJS: no widgets, tables, WebGL or MathJax."""
     scripts = Resources(mode="inline", components=["bokeh"]).js_raw
     return Markup("\n".join(scripts))  # noqa: S704 - bokeh's own files
+
+
+def embedded(plots: Mapping[str, LayoutDOM]) -> tuple[Markup, dict[str, Markup]]:
+    """Script and elements of plots, by their names; nothing of nothing."""
+    if not plots:
+        return Markup(), {}
+    document = Document()
+    with document.models.freeze():  # Else bokeh looks through all of them after each.
+        for one in plots.values():
+            document.add_root(one)
+    script, divs = components(dict(plots))
+    # Bokeh escapes what goes into its JSON.
+    return Markup(script), {name: Markup(div) for name, div in divs.items()}  # noqa: S704
 
 
 def environment() -> Environment:

@@ -189,7 +189,7 @@ def approvals(rig: Rig, source: str) -> list[Person]:
         Approvals are missing, or do not count.
     """
     if not approvals_needed(rig, simulated=False):
-        return []  # of no device
+        return []  # whatever the device is
     if not approvals_needed(rig, stimulator(rig).capabilities.simulated):
         return []
     return check_approvals(rig, source, default_keyring())

@@ -59,6 +59,7 @@ def ordinary(tmp_path_factory: pytest.TempPathFactory, fakes: Any) -> Page:
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that only read: drawing takes most of the time."""
     monkeypatch.setattr(html, "_figures", lambda *_: (Markup(), {}))
+    monkeypatch.setattr(html, "audit_pictures", lambda *_: {})
 
 
 def test_a_session_with_everything(fake: Fakes, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,11 +19,13 @@ import zmq
 from bci_core.clock import LslClock
 from bci_core.errors import DeviceError, LinkError, SafetyError
 from bci_core.events import Acceptance, Delivery, Outcome, Trigger
+from bci_core.session.loop_node import STATUS_EVERY_S
+from bci_core.session.nodes import SILENT_S
 from bci_core.stimulus import BiphasicPulse, PulseTrain, StimProgram
 from drivers.stimulators.microstim import Microstim
 from drivers.stimulators.microstim_settings import MicrostimSettings
 from streams.command_frames import MAX_FRAME_BYTES, RENEW_FRAME, json_frame
-from streams.command_link import CommandLink
+from streams.command_link import ORDER_S, CommandLink
 from streams.command_requests import Arm, Hello, Load
 from streams.command_server import CommandServer
 from streams.keys import SessionKeys, fingerprint
@@ -450,6 +452,10 @@ def test_a_server_that_hangs_is_a_clear_error_and_a_full_queue_too() -> None:
         fill_the_queue(link)
     link.close()
     server.close()
+
+
+def test_an_order_is_given_up_before_the_loop_that_waits_is_taken_for_dead() -> None:
+    assert ORDER_S + STATUS_EVERY_S < SILENT_S
 
 
 def fill_the_queue(link: CommandLink) -> None:

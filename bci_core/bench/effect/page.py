@@ -5,7 +5,6 @@ from importlib.resources import files as package_files
 from typing import Any
 
 import numpy as np
-from bokeh.embed import components
 from bokeh.models import Range1d
 from bokeh.models.annotations import Whisker
 from markupsafe import Markup
@@ -23,7 +22,7 @@ from bci_core.report.figures.style import (
     plot,
     source,
 )
-from bci_core.report.template import bokeh_scripts, environment, resource
+from bci_core.report.template import bokeh_scripts, embedded, environment, resource
 
 COLOURS = dict(zip(CONDITIONS, (DELIVERED, SHAM, DETECTED), strict=True))
 ROWS = ("sham less unstimulated", "active less sham")
@@ -40,7 +39,7 @@ def render(effects: Sequence[Effect]) -> str:
     """
     figures = {f"{e.case.name}/shares": shares(e) for e in effects}
     figures |= {f"{e.case.name}/differences": differences(e) for e in effects}
-    script, divs = components(figures)
+    script, divs = embedded(figures)
     template = package_files("bci_core.bench.effect").joinpath("page.html").read_text("utf-8")
     return (
         environment()
@@ -50,8 +49,8 @@ def render(effects: Sequence[Effect]) -> str:
             failures=[failure for effect in effects for failure in effect.failures],
             keys=COLOURS,
             draws=DRAWS,
-            divs={name: Markup(div) for name, div in divs.items()},  # noqa: S704 - made by bokeh
-            script=Markup(script),  # noqa: S704 - bokeh escapes what goes into its JSON
+            divs=divs,
+            script=script,
             css=Markup(resource("page.css")),  # noqa: S704 - our own file
             bokeh=bokeh_scripts(),
         )
