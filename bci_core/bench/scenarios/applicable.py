@@ -19,6 +19,10 @@ _FITTED = frozenset({"amplitude", "phase", "interphase", "rate", "n_pulses", "ch
 _TELLS_A_CLIP = frozenset({"charge", "net_charge", "output_v"})
 
 
+UNUSABLE = "electrodes that cannot be used"
+"""How a session begins to say that what it measured before arming does not fit the rig."""
+
+
 class NotApplicable(Exception):  # noqa: N818 - nothing is wrong
     """A scenario cannot be tried on a stimulator, for the reason it says."""
 
@@ -69,6 +73,8 @@ def require_holdable(error: ConfigError) -> None:
 def not_shown(e: Evidence, checks: Sequence[Check], measures: Sequence[str]) -> str:
     """Why a session that does not hold has not shown what its scenario is about; or ""."""
     failed = [check for check in checks if not check.holds]
+    if failed and UNUSABLE in (e.truth["failure"] or ""):
+        return f"its electrodes are not of the rig's class: {_last_line(e.truth['failure'])}"
     early = [check for check in failed if check.name.endswith("stimulation under way")]
     if early and len(early) == len(failed):
         return f"with this device's timing, {early[0].told}"
@@ -86,6 +92,10 @@ def not_shown(e: Evidence, checks: Sequence[Check], measures: Sequence[str]) -> 
     if not _TELLS_A_CLIP & set(measures):
         return "it measures no charge and no voltage, so a current that is clipped shows nowhere"
     return ""
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1].strip()
 
 
 def _clipped(e: Evidence, begin_s: float, end_s: float) -> bool:

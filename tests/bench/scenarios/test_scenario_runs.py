@@ -129,6 +129,7 @@ def test_another_stimulator_takes_the_place_of_the_rig_s() -> None:
         ("trough-of-20-hz", "adaptive_ipg", "may rise by 3000 uA/s, and this stimulus has no ramp"),
         ("responsive-bursts-without-a-fault", "pulse_generator", "cannot hold these programs"),
         ("device-silent-clip-while-stimulating", "adaptive_ipg", "no current was clipped"),
+        ("responsive-bursts-without-a-fault", "microstim", "kOhm for class ecog"),
     ],
 )
 def test_what_says_nothing_about_a_driver_is_not_counted(
