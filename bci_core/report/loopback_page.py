@@ -31,7 +31,7 @@ def write_loopback_page(path: Path, told: Told) -> None:
         The file cannot be written.
     """
     made = _tail(told["delays"])
-    script, figures = embedded({} if made is None else {"tail": made})
+    script, drawn = embedded({} if made is None else {"tail": made})
     rows = [("mark → pulse, in the recording", told["mark_to_pulse"])]
     rows += [(f"{words(key)}, by the stamps", figures) for key, figures in told["stamps"].items()]
     rows.append(("pulse in the recording after its stamped onset", told["pulse_after_onset"]))
@@ -44,7 +44,7 @@ def write_loopback_page(path: Path, told: Told) -> None:
             s=told,
             rows=rows,
             keys={words(key): colour for key, colour in COLOURS.items()},
-            tail=figures.get("tail", ""),
+            tail=drawn.get("tail", ""),
             script=script,
             css=Markup(resource("page.css")),  # noqa: S704 - our own file
             bokeh=bokeh_scripts() if script else "",

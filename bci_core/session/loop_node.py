@@ -86,9 +86,10 @@ class LoopNode:
         status, why = 0, ""
         try:
             self._inlet_class = registry.load("transport", "inlet")
-            self._rig = load_rig(self._rig_path, ("detector", "guard", "protocol"))
+            parts = ("detector", "guard", "protocol", "stimulator")
+            self._rig = load_rig(self._rig_path, parts)
             # Whoever started this node, and before anything is asked of a device.
-            build.approvals(load_rig(self._rig_path, ("stimulator",)), self._rig_path)
+            build.approvals(self._rig, self._rig_path)
             while not self._ending:
                 if self._live is None or not self._running:
                     self._obey(self._channel.wait(0.1))

@@ -73,8 +73,9 @@ def require_holdable(error: ConfigError) -> None:
 def not_shown(e: Evidence, checks: Sequence[Check], measures: Sequence[str]) -> str:
     """Why a session that does not hold has not shown what its scenario is about; or ""."""
     failed = [check for check in checks if not check.holds]
-    if failed and UNUSABLE in (e.truth["failure"] or ""):
-        return f"its electrodes are not of the rig's class: {_last_line(e.truth['failure'])}"
+    if failed and UNUSABLE in e.truth["failure"]:
+        why = e.truth["failure"].splitlines()[-1].strip()
+        return f"its electrodes are not of the rig's class: {why}"
     early = [check for check in failed if check.name.endswith("stimulation under way")]
     if early and len(early) == len(failed):
         return f"with this device's timing, {early[0].told}"
@@ -92,10 +93,6 @@ def not_shown(e: Evidence, checks: Sequence[Check], measures: Sequence[str]) -> 
     if not _TELLS_A_CLIP & set(measures):
         return "it measures no charge and no voltage, so a current that is clipped shows nowhere"
     return ""
-
-
-def _last_line(text: str) -> str:
-    return text.strip().splitlines()[-1].strip()
 
 
 def _clipped(e: Evidence, begin_s: float, end_s: float) -> bool:
